@@ -1,0 +1,32 @@
+//! `farrier config …`: is the configuration sound, and what is it with its defaults?
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Common;
+use super::output::{self, Format};
+use crate::config;
+
+/// What can be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Name every problem of the configuration at once
+    Check,
+    /// Print the configuration with its defaults; secrets stay references
+    Show,
+}
+
+/// Run one of them.
+pub fn command(common: &Common, command: &ConfigCommand) -> anyhow::Result<ExitCode> {
+    let config = config::load(&common.config)?;
+    match (command, common.output) {
+        (ConfigCommand::Check, Format::Text) => output::line(&format!("{} is sound", common.config.display())),
+        (ConfigCommand::Check, Format::Json) => {
+            output::json(&serde_json::json!({ "config": common.config, "problems": [] }))?;
+        }
+        (ConfigCommand::Show, Format::Text) => output::line(toml::to_string_pretty(&config)?.trim_end()),
+        (ConfigCommand::Show, Format::Json) => output::json(&config)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

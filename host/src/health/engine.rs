@@ -1,0 +1,413 @@
+//! The engine: looks go in, decisions come out.
+//!
+//! Promises, whatever comes in: of one server and code at most one fault is open, alone or as part of its rack's; what flaps faster than
+//! the hysteresis opens and closes once; what was raised is cleared once looks are good. No I/O and no clock: time is that of the looks and
+//! of [`Engine::tick`]. Does not know who looks, or what a case is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use farrier_lifecycle::{Fault, Retry, ServerId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::judge::{self, Judged, Memory, Parts};
+use super::rack::{Group, GroupKey};
+use super::rule::{Rule, When};
+use super::sample::Sample;
+use super::silence::Silence;
+use super::verdict::{self, Line, SHOWN, Step, Verdict};
+use crate::plugin::wit::types::Health;
+use crate::ticket::Subject;
+
+/// Parts named in a text; more are counted.
+const NAMED: usize = 8;
+/// A log line is shown with what is found within this, milliseconds.
+const LINES_FOR: u64 = 3_600_000;
+
+/// How servers of a rack become one.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// So many of a rack are one.
+    pub servers: usize,
+    /// If they show within this of each other, milliseconds; one alone waits for it.
+    pub window_ms: u64,
+}
+
+/// Whose look it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// The server.
+    pub id: ServerId,
+    /// Its name.
+    pub name: String,
+    /// Slug of its site.
+    pub site: Option<String>,
+    /// Name of its rack.
+    pub rack: Option<String>,
+    /// Name of the plugin that drives it.
+    pub driver: String,
+    /// Nothing is raised while somebody is at work on it: held, or being provisioned.
+    pub quiet: bool,
+}
+
+/// How far one rule is with one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Track {
+    pub(super) since: Timestamp,
+    pub(super) looks: u32,
+    /// Good since then; absent: bad at the last look that said anything.
+    pub(super) good: Option<Timestamp>,
+    /// Raised, as the server's own.
+    pub(super) open: Option<Timestamp>,
+    /// Part of the rack's.
+    pub(super) within: Option<GroupKey>,
+    /// Every part that was bad since it began.
+    pub(super) parts: Parts,
+}
+
+/// What is known of one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Patient {
+    pub(super) who: Who,
+    pub(super) tracks: BTreeMap<String, Track>,
+    memory: Memory,
+    lines: VecDeque<Line>,
+    #[serde(default)]
+    readings: Vec<Value>,
+}
+
+impl Patient {
+    fn new(who: Who) -> Self {
+        let (tracks, memory) = (BTreeMap::new(), Memory::default());
+        Self { who, tracks, memory, lines: VecDeque::new(), readings: Vec::new() }
+    }
+
+    /// Nothing is wrong with it that a restart must find again.
+    pub fn is_well(&self) -> bool {
+        self.tracks.is_empty() && self.memory.hits.is_empty()
+    }
+
+    /// Raised faults, by code, and since when they last.
+    pub fn open(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.tracks.iter().filter(|(_, track)| track.open.is_some()).map(|(code, track)| (code.as_str(), track.since))
+    }
+}
+
+/// See the module.
+pub struct Engine {
+    pub(super) rules: Vec<Rule>,
+    pub(super) settings: Settings,
+    pub(super) patients: BTreeMap<ServerId, Patient>,
+    pub(super) groups: BTreeMap<GroupKey, Group>,
+    pub(super) silences: Vec<Silence>,
+    /// Servers by site and rack.
+    pub(super) racks: BTreeMap<(String, String), BTreeSet<ServerId>>,
+    /// Servers with something that is neither raised nor over.
+    pub(super) pending: BTreeSet<ServerId>,
+}
+
+impl Engine {
+    /// An engine that knows of nobody yet.
+    pub fn new(rules: Vec<Rule>, settings: Settings) -> Self {
+        Self {
+            rules,
+            settings,
+            patients: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            silences: Vec::new(),
+            racks: BTreeMap::new(),
+            pending: BTreeSet::new(),
+        }
+    }
+
+    /// The silences that hold, or will.
+    pub fn silence(&mut self, silences: Vec<Silence>) {
+        self.silences = silences;
+    }
+
+    /// One server's state, to be kept.
+    pub fn patient(&self, id: &ServerId) -> Option<&Patient> {
+        self.patients.get(id)
+    }
+
+    /// Servers that are known.
+    pub fn known(&self) -> impl Iterator<Item = (&ServerId, &Patient)> {
+        self.patients.iter()
+    }
+
+    /// The racks' faults, to be kept.
+    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &Group)> {
+        self.groups.iter()
+    }
+
+    /// Take over what was kept. What is of a rule that is no more is over, and said so at the first tick.
+    pub fn restore(&mut self, patients: Vec<Patient>, groups: Vec<(GroupKey, Group)>) {
+        for patient in patients {
+            self.place(&patient.who);
+            self.pending.insert(patient.who.id.clone());
+            self.patients.insert(patient.who.id.clone(), patient);
+        }
+        self.groups = groups.into_iter().collect();
+    }
+
+    /// Take in one look.
+    pub fn observe(&mut self, who: &Who, sample: &Sample) -> Vec<Verdict> {
+        self.place(who);
+        let mut out = Vec::new();
+        let patient = self.patients.entry(who.id.clone()).or_insert_with(|| Patient::new(who.clone()));
+        patient.who = who.clone();
+        patient.take(sample);
+        for rule in &self.rules {
+            let judged = judge::judge(rule, &who.driver, sample, &mut patient.memory);
+            patient.update(rule, judged, sample.at, &mut out, &mut self.groups);
+        }
+        self.settle(&who.id, sample.at, &mut out);
+        out
+    }
+
+    /// Time passed: windows and silences end.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Verdict> {
+        let mut out = Vec::new();
+        self.silences.retain(|silence| now < silence.until);
+        self.drop_unruled(now, &mut out);
+        for id in self.pending.clone() {
+            self.settle(&id, now, &mut out);
+        }
+        for key in self.groups.keys().cloned().collect::<Vec<_>>() {
+            self.settle_rack(&key, now, &mut out);
+        }
+        out
+    }
+
+    /// The server is not watched any more: whatever is open is over.
+    pub fn forget(&mut self, id: &ServerId, now: Timestamp, note: &str) -> Vec<Verdict> {
+        let mut out = Vec::new();
+        let Some(patient) = self.patients.remove(id) else { return out };
+        self.pending.remove(id);
+        for rack in self.racks.values_mut() {
+            rack.remove(id);
+        }
+        for rule in &self.rules {
+            let Some(track) = patient.tracks.get(&rule.code) else { continue };
+            if track.open.is_some() {
+                out.push(patient.verdict(rule, track, Step::Clear, now, note));
+            }
+            leave(&mut self.groups, track, id);
+        }
+        out
+    }
+
+    fn place(&mut self, who: &Who) {
+        let old = self.patients.get(&who.id).map(|patient| (patient.who.site.clone(), patient.who.rack.clone()));
+        if let Some((Some(site), Some(rack))) = old
+            && (Some(&site), Some(&rack)) != (who.site.as_ref(), who.rack.as_ref())
+            && let Some(servers) = self.racks.get_mut(&(site, rack))
+        {
+            servers.remove(&who.id);
+        }
+        if let (Some(site), Some(rack)) = (who.site.clone(), who.rack.clone()) {
+            self.racks.entry((site, rack)).or_default().insert(who.id.clone());
+        }
+    }
+
+    /// Does nobody want to hear of this server now?
+    pub(super) fn muted(&self, who: &Who, now: Timestamp) -> bool {
+        who.quiet || self.silences.iter().any(|silence| silence.holds(now) && silence.scope.covers(who))
+    }
+
+    /// Raise what is due of one server.
+    fn settle(&mut self, id: &ServerId, now: Timestamp, out: &mut Vec<Verdict>) {
+        let Some(patient) = self.patients.get(id) else { return };
+        let muted = self.muted(&patient.who, now);
+        let mut racks = BTreeSet::new();
+        let mut alone = Vec::new();
+        for rule in &self.rules {
+            let Some(track) = patient.tracks.get(&rule.code).filter(|track| track.waits()) else { continue };
+            match GroupKey::of(rule, &patient.who, track) {
+                Some(key) => {
+                    racks.insert(key);
+                }
+                None if !muted && track.confirmed(rule, now) => alone.push(rule.code.clone()),
+                None => {}
+            }
+        }
+        for code in alone {
+            self.raise(id, &code, now, out);
+        }
+        for key in racks {
+            self.settle_rack(&key, now, out);
+        }
+        let waits = self.patients.get(id).is_some_and(|patient| patient.tracks.values().any(Track::waits));
+        if waits {
+            self.pending.insert(id.clone());
+        } else {
+            self.pending.remove(id);
+        }
+    }
+
+    /// Raise one fault as the server's own.
+    pub(super) fn raise(&mut self, id: &ServerId, code: &str, now: Timestamp, out: &mut Vec<Verdict>) {
+        let Some(rule) = self.rules.iter().find(|rule| rule.code == code) else { return };
+        let Some(patient) = self.patients.get_mut(id) else { return };
+        let Some(track) = patient.tracks.get_mut(code) else { return };
+        track.open = Some(now);
+        track.within = None;
+        if let Some(track) = patient.tracks.get(code) {
+            out.push(patient.verdict(rule, track, Step::Raise, now, ""));
+        }
+    }
+
+    /// Faults of rules that were turned off or taken away meanwhile.
+    fn drop_unruled(&mut self, now: Timestamp, out: &mut Vec<Verdict>) {
+        let ruled: BTreeSet<&str> = self.rules.iter().map(|rule| rule.code.as_str()).collect();
+        for (id, patient) in &mut self.patients {
+            let gone: Vec<String> =
+                patient.tracks.keys().filter(|code| !ruled.contains(code.as_str())).cloned().collect();
+            for code in gone {
+                patient.memory.hits.remove(&code);
+                let Some(track) = patient.tracks.remove(&code) else { continue };
+                leave(&mut self.groups, &track, id);
+                if track.open.is_some() {
+                    out.push(patient.unruled(&code, &track, now));
+                }
+            }
+        }
+    }
+}
+
+/// Take a server out of the rack's fault it is part of.
+fn leave(groups: &mut BTreeMap<GroupKey, Group>, track: &Track, id: &ServerId) {
+    if let Some(group) = track.within.as_ref().and_then(|key| groups.get_mut(key)) {
+        group.members.remove(id);
+    }
+}
+
+impl Track {
+    /// Bad, and nobody was told.
+    pub(super) fn waits(&self) -> bool {
+        self.open.is_none() && self.within.is_none()
+    }
+
+    /// Bad for as long as the rule asks.
+    pub(super) fn confirmed(&self, rule: &Rule, now: Timestamp) -> bool {
+        self.good.is_none() && self.looks >= rule.looks && now.since(self.since) >= rule.for_ms
+    }
+}
+
+impl Patient {
+    /// Keep what may be shown.
+    fn take(&mut self, sample: &Sample) {
+        let Ok(seen) = &sample.seen else { return };
+        if !seen.readings.is_empty() {
+            self.readings = verdict::readings(&seen.readings);
+        }
+        let telling = seen.events.iter().filter(|entry| entry.severity != Health::Ok);
+        for entry in telling.filter(|entry| !judge::is_history(entry, sample.at, LINES_FOR)) {
+            if self.lines.len() >= SHOWN * 2 {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(Line::from(entry));
+        }
+        self.lines.retain(|line| line.at.is_none_or(|at| sample.at.since(Timestamp(at)) <= LINES_FOR * 24));
+    }
+
+    fn update(
+        &mut self,
+        rule: &Rule,
+        judged: Judged,
+        at: Timestamp,
+        out: &mut Vec<Verdict>,
+        groups: &mut BTreeMap<GroupKey, Group>,
+    ) {
+        match judged {
+            Judged::Unknown => {}
+            Judged::Bad(parts) => {
+                let fresh = || Track { since: at, looks: 0, good: None, open: None, within: None, parts: Parts::new() };
+                let track = self.tracks.entry(rule.code.clone()).or_insert_with(fresh);
+                track.looks = track.looks.saturating_add(1);
+                track.good = None;
+                let known = track.parts.len();
+                let told = track.open.is_some();
+                if told {
+                    for (part, said) in parts {
+                        track.parts.entry(part).or_insert(said);
+                    }
+                } else {
+                    track.parts = parts;
+                }
+                if told && known < track.parts.len() && !matches!(rule.when, When::Log(_)) {
+                    let track = track.clone();
+                    out.push(self.verdict(rule, &track, Step::Grow, at, ""));
+                }
+            }
+            Judged::Good => {
+                let Some(track) = self.tracks.get_mut(&rule.code) else { return };
+                let good = *track.good.get_or_insert(at);
+                if !track.waits() && at.since(good) < rule.clear_after_ms {
+                    return;
+                }
+                let Some(track) = self.tracks.remove(&rule.code) else { return };
+                leave(groups, &track, &self.who.id);
+                if track.open.is_some() {
+                    out.push(self.verdict(rule, &track, Step::Clear, at, "the controller shows it as good again"));
+                }
+            }
+        }
+    }
+
+    /// A decision about one of this server's faults.
+    pub(super) fn verdict(&self, rule: &Rule, track: &Track, step: Step, at: Timestamp, note: &str) -> Verdict {
+        let count = match self.memory.hits.get(&rule.code) {
+            Some(hits) => hits.iter().map(|hit| hit.weight).fold(0, u32::saturating_add),
+            None => u32::try_from(track.parts.len()).unwrap_or(u32::MAX),
+        };
+        let text = rule.text.replace("{parts}", &listed(track.parts.values())).replace("{count}", &count.to_string());
+        let fault = Fault::new(&rule.code, Retry::Never, rule.blame, text);
+        let fault = match &rule.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        };
+        let fits = |line: &&Line| match (&rule.log, &rule.when) {
+            (Some(pattern), _) => pattern.is_match(&line.message),
+            (None, When::Log(when)) => when.message.as_ref().is_none_or(|pattern| pattern.is_match(&line.message)),
+            (None, _) => false,
+        };
+        let lines: Vec<&Line> = self.lines.iter().filter(fits).collect();
+        let latest = lines.iter().skip(lines.len().saturating_sub(SHOWN)).copied();
+        Verdict {
+            about: Subject::Server(self.who.id.clone()),
+            name: self.who.name.clone(),
+            step,
+            fault,
+            severity: rule.severity,
+            since: track.since,
+            at,
+            shown: verdict::shown(&self.readings, latest),
+            note: note.to_owned(),
+        }
+    }
+
+    fn unruled(&self, code: &str, track: &Track, at: Timestamp) -> Verdict {
+        Verdict {
+            about: Subject::Server(self.who.id.clone()),
+            name: self.who.name.clone(),
+            step: Step::Clear,
+            fault: Fault::new(code, Retry::Never, farrier_lifecycle::Blame::Operator, "the rule is turned off"),
+            severity: super::rule::Severity::Warning,
+            since: track.since,
+            at,
+            shown: Value::Null,
+            note: "the rule was turned off".to_owned(),
+        }
+    }
+}
+
+/// A few of them, and how many more there are.
+pub(super) fn listed<'a>(all: impl Iterator<Item = &'a String>) -> String {
+    let all: Vec<&str> = all.map(String::as_str).collect();
+    let named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join("; ");
+    match all.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}

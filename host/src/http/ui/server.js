@@ -1,0 +1,96 @@
+// One server: where it stands, what blocks it, who must act, what happens next; its timeline; what was found; what can be done.
+
+import { get, part } from './api.js';
+import { actions } from './actions.js';
+import { fill, h, throttle } from './dom.js';
+import { evidenceTabs, steps } from './evidence.js';
+import { ago, dateTime } from './format.js';
+import { icon } from './icons.js';
+import { live } from './live.js';
+import { timeline } from './timeline.js';
+import { WHO, sentence } from './words.js';
+import { chip, pageHead, panel, skeleton, stageWord, stateChip, trouble, words } from './widgets.js';
+
+export const name = 'server';
+export const title = ([server]) => server;
+
+const fact = (word, value, cls) => value && h('div', null, h('dt', null, word), h('dd', { class: cls }, value));
+
+function standing(server, progress, todo) {
+  // What a running stage does stands in the progress line.
+  const calm = server.status === 'running' || (!server.reason && server.who === 'nobody');
+  return h(
+    'section',
+    { class: `standing ${server.problem ? 'is-problem' : ''}`, 'aria-label': 'Where it stands' },
+    h('div', { class: 'standing-row' }, stateChip(server.state), stageWord(server.stage, server.status), h('span', { class: 'quiet' }, 'since ', ago(server.since)), server.attempt > 1 && h('span', { class: 'quiet' }, `attempt ${server.attempt}`), Object.entries(server.marks ?? {}).map(([mark, line]) => chip('warning', mark, 'warn', line)), server.reservation && chip('reserved', `reserved for ${server.reservation.tenant} (${server.reservation.order}) until ${dateTime(server.reservation.until)}`, 'info')),
+    h('dl', { class: 'why' }, !calm && fact(server.problem ? 'Blocked by' : 'Now', words(server.reason || '–')), !calm && fact('Who acts', WHO[server.who] ?? server.who), fact('Next', words(sentence(server.next))), server.approvals?.length > 0 && fact('Approved', server.approvals.join('; '))),
+    todo?.length > 0 && h('div', { class: 'callout tone-bad' }, h('h2', { class: 'with-icon' }, icon('cable'), 'What to do'), steps(todo)),
+    progress,
+  );
+}
+
+const facts = (server) => h('dl', { class: 'facts-wide' }, fact('Place', [server.site, server.rack, server.unit && `U${server.unit}`].filter(Boolean).join(' · ')), fact('Tenant', server.tenant), fact('Model', [server.vendor, server.model].filter(Boolean).join(' ')), fact('Serial', server.serial, 'mono'), fact('Controller', server.controller), fact('Driver', server.driver), fact('BMC address', server.ip, 'mono'), fact('BMC MAC', server.bmc_mac, 'mono'), server.hardware && fact('Hardware', `${server.hardware.sockets} × ${server.hardware.cpu_model}, ${server.hardware.cores} cores, ${server.hardware.memory_gib} GiB, ${server.hardware.drives} × ${server.hardware.drive_gib} GiB`));
+
+export async function draw({ main, me, params: [asked], query, signal }) {
+  const path = `/servers/${part(asked)}`;
+  fill(main, h('h1', { class: 'unseen', tabindex: '-1' }, asked), skeleton(8));
+  const read = () => Promise.all([get(path, signal), get(`${path}/timeline`, signal), get(`${path}/evidence`, signal)]);
+  let got;
+  try {
+    got = await read();
+  } catch (error) {
+    if (error.name !== 'AbortError') fill(main, h('h1', { tabindex: '-1' }, asked), trouble(error, () => draw({ main, me, params: [asked], query, signal })));
+    return;
+  }
+  let [server] = got;
+  const head = h('div');
+  const where = h('div');
+  const progress = h('div', { class: 'progress', role: 'status' });
+  const line = h('div');
+  const about = h('div');
+  const tabbed = h('div');
+  fill(main, head, where, panel('Timeline', { tight: true }, line), tabbed, panel('About', {}, about));
+
+  const say = (text) => {
+    const running = server.status === 'running';
+    fill(progress, running && [h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', null, text || `${sentence(server.stage)} is running`)]);
+  };
+  let tab = location.hash.slice(1);
+  let printed = '';
+  const refresh = throttle(async () => {
+    try {
+      paint(await read());
+    } catch (error) {
+      if (error.name !== 'AbortError') console.warn('not refreshed:', error.message);
+    }
+  }, () => 700);
+  const paint = ([fresh, times, evidence]) => {
+    server = fresh;
+    document.title = `${server.name} · Farrier`;
+    const had = head.contains(document.activeElement) && document.activeElement.dataset.request;
+    const h1 = document.activeElement?.tagName === 'H1';
+    fill(head, pageHead(server.name, null, actions(server, me, refresh), h('a', { class: 'button', href: `/label/${part(server.name)}` }, icon('label'), 'Label')));
+    if (had) head.querySelector(`[data-request="${had}"]`)?.focus();
+    if (h1) head.querySelector('h1').focus({ preventScroll: true });
+    say(server.progress);
+    const cabling = evidence.cabling?.data;
+    const todo = server.problem && server.stage === 'validate' && cabling?.agrees === false ? cabling.steps : [];
+    fill(where, standing(server, progress, todo));
+    timeline(line, times.items, server);
+    fill(about, facts(server));
+    // What was found changes seldom; a tab someone reads is not redrawn under them.
+    const print = JSON.stringify([evidence, times.items.length, todo.length]);
+    if (print !== printed && !(printed && tabbed.contains(document.activeElement) && document.activeElement.tagName === 'INPUT')) {
+      printed = print;
+      fill(tabbed, evidenceTabs(evidence, times.items, tab, (id) => {
+        tab = id;
+        history.replaceState(history.state, '', `#${id}`);
+      }, todo.length > 0));
+    }
+  };
+  paint(got);
+  const mine = (id) => id === server.id || id === server.name;
+  live.on('transition', ({ entry }) => mine(entry.server) && refresh(), signal);
+  live.on('progress', (told) => mine(told.server) && say(told.line), signal);
+  live.on('reset', refresh, signal);
+}

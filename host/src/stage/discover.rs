@@ -1,0 +1,177 @@
+//! discover: who asked for this address?
+//!
+//! The inventory says which server has this controller; OUI and service root nominate drivers, `identify` confirms one; the identity must
+//! agree with the inventory. Only looks, never writes. A server that NetBox calls active is not taken into work.
+
+use std::time::Duration;
+
+use farrier_lifecycle::{Blame, Facts, Fault, Hardware, Mac, Outcome, Retry, Server};
+
+use super::compare::{model, serial};
+use super::evidence::{self, Kind};
+use super::{Stop, Work};
+use crate::config::Requirement;
+use crate::inventory::Expected;
+use crate::plugin::wit::bmc_driver::{Identity, Inventory};
+use crate::plugin::wit::metadata::AuthScheme;
+use crate::plugin::wit::types::Error;
+use crate::plugin::{CallError, Driver, Lend};
+
+/// Statuses of NetBox under which a server unknown to the store is not ours to begin with.
+const NOT_OURS: [&str; 2] = ["active", "decommissioning"];
+
+/// Find, identify, check, read.
+pub async fn run(work: &Work) -> Result<Outcome, Stop> {
+    let server = work.server();
+    work.say("looking it up in the inventory");
+    let expected = work.expected().await?;
+    claimed_elsewhere(&server, &expected)?;
+    work.learn(known(&expected)).await?;
+    work.say("identifying the controller");
+    let (name, driver, lend, identity) = identify(work, &server).await?;
+    let required = required(work);
+    let of = |text: &'_ str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let (serial, model) = (of(&identity.serial), of(&identity.model));
+    let seen = evidence::identity(
+        (expected.serial.as_deref(), serial.as_deref()),
+        (expected.model.as_deref(), model.as_deref()),
+    );
+    // Before it is judged: a wrong serial number is what someone will look at.
+    work.keep(Kind::Identity, seen).await?;
+    let checked = check(&server, &identity, &expected, &required)?;
+    work.say("reading its inventory");
+    let inventory = driver.read_inventory(&lend).await?;
+    work.keep(Kind::Inventory, evidence::inventory(&inventory)).await?;
+    let evidence = format!(
+        "{} {} driven by {name}; {}; {}",
+        identity.vendor,
+        identity.model,
+        checked.join(", "),
+        contents(&inventory)
+    );
+    let facts = facts(&expected, &identity, &inventory, name);
+    Ok(Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence })
+}
+
+/// With the store lost, an active server must not look like a new one.
+fn claimed_elsewhere(server: &Server, expected: &Expected) -> Result<(), Fault> {
+    let status = expected.status.as_deref().unwrap_or_default();
+    if server.facts.driver.is_some() || !NOT_OURS.contains(&status) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "claimed-active",
+        Retry::Never,
+        Blame::Operator,
+        format!("NetBox says {} is {status}, and this host has no record of bringing it there", expected.name),
+    )
+    .hint("if it may be provisioned, set its status to `planned` in NetBox, then `farrier server retry`"))
+}
+
+/// Offer the controller to the nominated drivers until one confirms it.
+async fn identify(work: &Work, server: &Server) -> Result<(String, Driver, Lend, Identity), Stop> {
+    let probe = work.endpoint(AuthScheme::None, None)?;
+    let timeout = Duration::from_millis(work.parts.config.bmc.request_timeout_ms);
+    let root = probe.probe_service_root(timeout).await.map_err(CallError::from)?;
+    let class = server.lease.vendor_class.as_deref();
+    for name in work.parts.plugins.candidates(Some(server.lease.mac), class, root.as_ref()) {
+        let Some(driver) = work.parts.plugins.driver(&name) else { continue };
+        let lend = work.lend(&name)?;
+        match driver.identify(&lend).await {
+            Ok(identity) => return Ok((name, driver, lend, identity)),
+            Err(CallError::Plugin(Error::Unsupported(why))) => {
+                tracing::debug!(server = server.label(), plugin = name, why, "driver declined the controller");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Fault::new("no-driver", Retry::Slowly, Blame::Operator, "no plugin drives this controller")
+        .hint("`farrier plugin list` shows what is loaded; add the vendor's plugin and restart the host")
+        .into())
+}
+
+/// What validate requires is checked here already where the controller can tell.
+fn required(work: &Work) -> Vec<Requirement> {
+    work.parts.config.policy.validate.on().map(|policy| policy.require.clone()).unwrap_or_default()
+}
+
+fn check(
+    server: &Server,
+    identity: &Identity,
+    expected: &Expected,
+    required: &[Requirement],
+) -> Result<Vec<String>, Fault> {
+    let mut agreed = Vec::new();
+    if expected.serial.is_some() || required.contains(&Requirement::Serial) {
+        agreed.push(serial(Some(identity.serial.as_str()).filter(|serial| !serial.is_empty()), expected)?);
+    }
+    if expected.model.is_some() || required.contains(&Requirement::Model) {
+        agreed.push(model(Some(identity.model.as_str()).filter(|model| !model.is_empty()), expected)?);
+    }
+    if let Some(mac) = identity.bmc_mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok())
+        && mac != server.lease.mac
+    {
+        let text = format!("the controller says its MAC is {mac}, the lease was for {}", server.lease.mac);
+        return Err(Fault::new("identity-mismatch", Retry::Never, Blame::Inventory, text)
+            .hint("does another controller answer at this address? then `farrier server retry`"));
+    }
+    Ok(agreed)
+}
+
+fn contents(inventory: &Inventory) -> String {
+    let memory: u64 = inventory.memory.iter().map(|dimm| u64::from(dimm.mebibytes)).sum();
+    format!(
+        "{} CPUs, {} GiB, {} drives, {} NICs",
+        inventory.processors.len(),
+        memory / 1024,
+        inventory.drives.len(),
+        inventory.nics.len()
+    )
+}
+
+/// What the inventory alone says.
+fn known(expected: &Expected) -> Facts {
+    Facts {
+        name: Some(expected.name.clone()),
+        inventory_id: Some(expected.id.clone()),
+        site: expected.site.clone(),
+        rack: expected.rack.as_ref().map(|(rack, _)| rack.clone()).filter(|rack| !rack.is_empty()),
+        unit: expected.rack.as_ref().and_then(|(_, unit)| *unit),
+        ..Facts::default()
+    }
+}
+
+fn facts(expected: &Expected, identity: &Identity, inventory: &Inventory, driver: String) -> Facts {
+    let mut boot_macs: Vec<Mac> = expected.nics.iter().filter_map(|nic| nic.mac).collect();
+    for mac in inventory.nics.iter().filter_map(|nic| nic.mac.parse::<Mac>().ok()) {
+        if !boot_macs.contains(&mac) {
+            boot_macs.push(mac);
+        }
+    }
+    Facts {
+        driver: Some(driver),
+        vendor: Some(identity.vendor.clone()),
+        model: Some(identity.model.clone()),
+        serial: Some(identity.serial.clone()),
+        controller: Some(format!("{} {}", identity.controller, identity.controller_version)),
+        hardware: Some(hardware(inventory)),
+        boot_macs,
+        ..known(expected)
+    }
+}
+
+/// The inventory in numbers.
+fn hardware(inventory: &Inventory) -> Hardware {
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let mebibytes: u64 = inventory.memory.iter().map(|dimm| u64::from(dimm.mebibytes)).sum();
+    let bytes = inventory.drives.iter().fold(0_u64, |all, drive| all.saturating_add(drive.bytes));
+    Hardware {
+        cpu_model: inventory.processors.first().map(|cpu| cpu.model.trim().to_owned()).unwrap_or_default(),
+        sockets: count(inventory.processors.len()),
+        cores: inventory.processors.iter().map(|cpu| u32::from(cpu.cores)).fold(0, u32::saturating_add),
+        memory_gib: u32::try_from(mebibytes >> 10).unwrap_or(u32::MAX),
+        drives: count(inventory.drives.len()),
+        drive_gib: bytes >> 30,
+        nics: count(inventory.nics.len()),
+    }
+}

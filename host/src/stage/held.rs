@@ -1,0 +1,100 @@
+//! The leases this process holds on commands, and whether they can still be trusted.
+//!
+//! A lease counts from when its last confirmed heartbeat was *sent*, on the monotonic clock. While the link to the store is in
+//! doubt it counts for nothing: no effect starts until a heartbeat is confirmed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Fence;
+use crate::egress::LeaseClock;
+
+/// The lease of one attempt under way.
+pub struct Held {
+    /// What the store knows it by.
+    pub fence: Fence,
+    /// Cancelled when the lease is lost, or when the host drains.
+    pub cancel: CancellationToken,
+    trusted: Mutex<Trust>,
+}
+
+/// Until when, and whether that still counts.
+struct Trust {
+    until: Instant,
+    confirmed: bool,
+}
+
+impl Held {
+    fn trust(&self) -> std::sync::MutexGuard<'_, Trust> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// What a heartbeat sent at `sent` came to: `still` held, or lost.
+    pub fn beaten(&self, still: bool, sent: Instant, lease: Duration) {
+        if still {
+            *self.trust() = Trust { until: sent + lease, confirmed: true };
+        } else {
+            self.cancel.cancel();
+        }
+    }
+}
+
+impl LeaseClock for Held {
+    fn holds_until(&self) -> Option<Instant> {
+        let trust = self.trust();
+        trust.confirmed.then_some(trust.until)
+    }
+}
+
+/// All leases of this process, by entry.
+#[derive(Clone, Default)]
+pub struct HeldLeases {
+    inner: Arc<Mutex<HashMap<String, Arc<Held>>>>,
+}
+
+impl HeldLeases {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Held>>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remember a lease taken by a call that was sent at `sent` and lasts `lease`.
+    pub fn add(&self, fence: Fence, sent: Instant, lease: Duration) -> Arc<Held> {
+        let held = Arc::new(Held {
+            fence,
+            cancel: CancellationToken::new(),
+            trusted: Mutex::new(Trust { until: sent + lease, confirmed: true }),
+        });
+        self.map().insert(key(&held.fence), held.clone());
+        held
+    }
+
+    /// The attempt is over, one way or the other.
+    pub fn remove(&self, fence: &Fence) {
+        self.map().remove(&key(fence));
+    }
+
+    /// Everything held now.
+    pub fn all(&self) -> Vec<Arc<Held>> {
+        self.map().values().cloned().collect()
+    }
+
+    /// A heartbeat failed: nothing is known. What ran out in the meantime is lost.
+    pub fn in_doubt(&self) {
+        for held in self.all() {
+            let mut trust = held.trust();
+            trust.confirmed = false;
+            if trust.until <= Instant::now() {
+                held.cancel.cancel();
+            }
+        }
+    }
+}
+
+fn key(fence: &Fence) -> String {
+    format!("{}/{}", fence.stage, fence.entry)
+}

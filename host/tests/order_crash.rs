@@ -1,0 +1,156 @@
+//! The desk is killed between any two of its steps; the one after it finishes the work.
+//!
+//! A pass on a store with a thread of its own is polled once for each operation, so a pass that is dropped after `n` polls is a host that
+//! died then: the operation under way may have happened, nothing after it has.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod bus;
+mod order_support;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bus::Rig;
+use farrier::config::Approve;
+use farrier::order::{Order, State};
+use farrier_lifecycle::Request;
+use order_support::{KEPT, approver, desk, desk_on, id, names, operator, order, ready, settle, sound, state, wanted};
+
+/// A future that dies at its `left`-th poll.
+struct Mortal<F> {
+    future: Pin<Box<F>>,
+    left: usize,
+}
+
+impl<F: Future> Future for Mortal<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.future.as_mut().poll(context).map(Some)
+    }
+}
+
+/// Run it until it dies; whether it came to its end.
+async fn dies<F: Future>(left: usize, future: F) -> bool {
+    Mortal { future: Box::pin(future), left }.await.is_some()
+}
+
+/// After a crash: two orders for three servers of four, the older one whole.
+async fn finishes(rig: &Rig, first: &Order, second: &Order) {
+    let next = desk(rig);
+    settle(rig, &next).await;
+    assert_eq!(state(&next, first).await, State::Delivered);
+    assert_eq!(state(&next, second).await, State::Delivered);
+    assert_eq!(names(&order(&next, first).await).len(), 2);
+    assert_eq!(names(&order(&next, second).await).len(), 1);
+    sound(rig.bus(), &next).await;
+    let free = rig.bus.list().await.unwrap().into_iter().filter(farrier_lifecycle::Server::is_ready);
+    assert_eq!(free.map(|server| server.reservation).collect::<Vec<_>>(), [None], "one is left, and kept for nobody");
+}
+
+#[tokio::test]
+async fn a_pass_that_dies_anywhere_is_finished_by_the_next() {
+    let mut died = 0;
+    for left in 1.. {
+        let rig = Rig::sqlite_file();
+        let old = desk(&rig);
+        let first = old.place(&operator(), &wanted(2)).await.unwrap();
+        let second = old.place(&operator(), &wanted(1)).await.unwrap();
+        for n in 1..=4 {
+            ready(&rig, n).await;
+        }
+        let ended = dies(left, old.pass()).await;
+        drop(old);
+        sound(rig.bus(), &desk(&rig)).await;
+        finishes(&rig, &first, &second).await;
+        if ended {
+            break;
+        }
+        died += 1;
+    }
+    assert!(died > 15, "a pass has more steps than {died}");
+}
+
+#[tokio::test]
+async fn a_cancellation_that_dies_anywhere_frees_every_server_or_none() {
+    for left in 1.. {
+        let rig = Rig::sqlite_file();
+        let old = desk_on(&rig.bus, &rig.clock, Approve::Always);
+        let first = old.place(&operator(), &wanted(2)).await.unwrap();
+        for n in 1..=2 {
+            ready(&rig, n).await;
+        }
+        settle(&rig, &old).await;
+        let ended = dies(left, old.cancel(&operator(), &first.id)).await;
+        drop(old);
+        let next = desk_on(&rig.bus, &rig.clock, Approve::Always);
+        settle(&rig, &next).await;
+        let kept = rig.bus.list().await.unwrap().iter().filter(|server| server.reservation.is_some()).count();
+        match state(&next, &first).await {
+            State::Cancelled => assert_eq!(kept, 0),
+            State::AwaitingApproval => assert_eq!(kept, 2),
+            other => panic!("{other}"),
+        }
+        if ended {
+            assert_eq!(state(&next, &first).await, State::Cancelled);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expiry_that_dies_anywhere_is_finished_by_the_next() {
+    for left in 1.. {
+        let rig = Rig::sqlite_file();
+        let old = desk_on(&rig.bus, &rig.clock, Approve::Over(1));
+        let first = old.place(&operator(), &wanted(2)).await.unwrap();
+        for n in 1..=2 {
+            ready(&rig, n).await;
+        }
+        settle(&rig, &old).await;
+        let second = old.place(&operator(), &wanted(1)).await.unwrap();
+        rig.clock.step(KEPT);
+        let ended = dies(left, old.pass()).await;
+        drop(old);
+        let next = desk_on(&rig.bus, &rig.clock, Approve::Over(1));
+        settle(&rig, &next).await;
+        assert_eq!((state(&next, &first).await, state(&next, &second).await), (State::Expired, State::Delivered));
+        assert!(next.approve(&approver(), &first.id).await.is_err());
+        sound(rig.bus(), &next).await;
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_says_reserved_believes_its_servers() {
+    let rig = Rig::sqlite_memory();
+    let desk = desk_on(&rig.bus, &rig.clock, Approve::Always);
+    let placed = desk.place(&operator(), &wanted(2)).await.unwrap();
+    for n in 1..=2 {
+        ready(&rig, n).await;
+    }
+    settle(&rig, &desk).await;
+    // The order says that both are kept for it; one server knows better.
+    rig.request(&id(1), Request::Unreserve { order: placed.id.clone() }).await.unwrap();
+    let stolen = Request::Assign { tenant: "other".to_owned(), accept: false, order: None };
+    rig.request(&id(1), stolen).await.unwrap();
+    desk.approve(&approver(), &placed.id).await.unwrap();
+    settle(&rig, &desk).await;
+    let short = order(&desk, &placed).await;
+    assert_eq!((short.state, names(&short)), (State::Waiting, vec!["SRV-002"]), "nothing goes before all are there");
+    // A server says that it is kept for the order, which does not list it: the host died between the two.
+    ready(&rig, 3).await;
+    let until = rig.clock.now().plus(KEPT);
+    let kept = Request::Reserve { order: placed.id.clone(), tenant: "acme".to_owned(), until, accept: false };
+    rig.request(&id(3), kept).await.unwrap();
+    settle(&rig, &desk).await;
+    let done = order(&desk, &placed).await;
+    assert_eq!((done.state, names(&done)), (State::Delivered, vec!["SRV-002", "SRV-003"]));
+    sound(rig.bus(), &desk).await;
+}
