@@ -5,43 +5,43 @@
 //!
 //! Not obvious: some appliances match the start of a tag where they are asked for the whole; a blade's chassis tag is another field.
 
-use crate::api::{Ome, filter};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::Value;
 use farrier_plugin_sdk::text;
 use farrier_plugin_sdk::types::{Error, Health};
+use farrier_plugin_sdk_fleet::openmanage::{DEVICES, filtered};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{Member, ServerRef};
 use std::net::IpAddr;
 
-const DEVICES: &str = "/api/DeviceService/Devices";
 /// `Type` of a server.
 const SERVER: u64 = 1000;
 
 /// The server, if the appliance has it.
-pub fn locate(ome: &Ome<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
+pub fn locate(ome: &Rest<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
     seek(ome, server.serial.as_deref(), server.bmc_address.as_deref(), server.bmc_mac.as_deref())
 }
 
 /// By service tag, else by address or MAC.
 pub fn seek(
-    ome: &Ome<'_>,
+    ome: &Rest<'_>,
     tag: Option<&str>,
     address: Option<&str>,
     mac: Option<&str>,
 ) -> Result<Option<Value>, Error> {
-    let query = match (tag, address, mac) {
-        (Some(tag), _, _) => filter("DeviceServiceTag", tag.trim()),
+    let first = match (tag, address, mac) {
+        (Some(tag), _, _) => filtered(DEVICES, "DeviceServiceTag", tag),
         (None, None, None) => {
             return Err(Error::InvalidInput("the server has no service tag, address or MAC".to_owned()));
         }
-        _ => String::new(),
+        _ => DEVICES.to_owned(),
     };
     let fits = |device: &Value| match tag {
         Some(tag) => device.text(&["DeviceServiceTag"]).is_some_and(|own| own.eq_ignore_ascii_case(tag.trim())),
         None => is_managed_at(device, address, mac),
     };
     let mut found: Vec<Value> = Vec::new();
-    ome.list(DEVICES, &query, &mut |device| {
+    ome.list(&first, &mut |device| {
         if device.natural(&["Type"]) == Some(SERVER) && fits(device) {
             found.push(device.clone());
         }
@@ -75,10 +75,10 @@ pub fn id(device: &Value) -> Result<u64, Error> {
 }
 
 /// What the host is told of the server.
-pub fn member(ome: &Ome<'_>, device: &Value) -> Result<Member, Error> {
+pub fn member(ome: &Rest<'_>, device: &Value) -> Result<Member, Error> {
     let id = id(device)?;
     let mut names: Vec<String> = Vec::new();
-    ome.list("/api/UpdateService/Baselines", "", &mut |baseline| {
+    ome.list("/api/UpdateService/Baselines", &mut |baseline| {
         let held = baseline.list(&["Targets"]).iter().any(|target| is_device(target, id));
         names.extend(baseline.text(&["Name"]).filter(|_| held));
         true

@@ -6,12 +6,12 @@
 //! Not obvious: the discovery is named for the server, so that a second call finds the first one's. A discovery that ended without
 //! the server is removed and made anew, because the password may be another one by now.
 
-use crate::api::Ome;
 use crate::devices;
 use crate::jobs::{self, About, Aim, Phase};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{Busy, Completion, Error};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{BmcAccess, ServerRef};
 
 const GROUPS: &str = "/api/DiscoveryConfigService/DiscoveryConfigGroups";
@@ -26,7 +26,7 @@ struct Group {
 }
 
 /// See [`Fleet::register`](farrier_plugin_sdk_fleet::Fleet::register).
-pub fn register(ome: &Ome<'_>, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
+pub fn register(ome: &Rest<'_>, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
     if devices::locate(ome, server)?.is_some() {
         return Ok(Completion::Done);
     }
@@ -41,9 +41,13 @@ pub fn register(ome: &Ome<'_>, server: &ServerRef, access: &BmcAccess) -> Result
             return Ok(jobs::job(Aim::Add, Some(task), &about, &title));
         }
     }
+    // One that ended between the first look and this one has brought the server.
+    if !groups.is_empty() && devices::locate(ome, server)?.is_some() {
+        return Ok(Completion::Done);
+    }
     let ended: Vec<u64> = groups.iter().filter(|group| group.ours).map(|group| group.id).collect();
     remove_groups(ome, &ended)?;
-    let answer = ome.post(GROUPS, &request(server, address, access))?;
+    let answer = ome.post(GROUPS, &request(server, address, access))?.body;
     let task = answer.list(&["DiscoveryConfigTaskParam"]).first().and_then(|one| one.natural(&["TaskId"]));
     Ok(jobs::job(Aim::Add, task, &about, &title))
 }
@@ -80,9 +84,9 @@ fn request(server: &ServerRef, address: &str, access: &BmcAccess) -> Value {
 }
 
 /// The discoveries of this server: ours by name, anybody's by address.
-fn groups(ome: &Ome<'_>, server: &ServerRef) -> Result<Vec<Group>, Error> {
+fn groups(ome: &Rest<'_>, server: &ServerRef) -> Result<Vec<Group>, Error> {
     let (wanted, mut found) = (name(server), Vec::new());
-    ome.list(GROUPS, "", &mut |group| {
+    ome.list(GROUPS, &mut |group| {
         let ours = group.text(&["DiscoveryConfigGroupName"]).as_deref() == Some(wanted.as_str());
         let targets =
             group.list(&["DiscoveryConfigModels"]).iter().flat_map(|one| one.list(&["DiscoveryConfigTargets"]));
@@ -98,9 +102,9 @@ fn groups(ome: &Ome<'_>, server: &ServerRef) -> Result<Vec<Group>, Error> {
 }
 
 /// The job of a discovery, while it has not ended.
-fn under_way(ome: &Ome<'_>, group: u64) -> Result<Option<u64>, Error> {
+fn under_way(ome: &Rest<'_>, group: u64) -> Result<Option<u64>, Error> {
     let mut jobs: Vec<u64> = Vec::new();
-    ome.list("/api/DiscoveryConfigService/Jobs", "", &mut |job| {
+    ome.list("/api/DiscoveryConfigService/Jobs", &mut |job| {
         if job.natural(&["DiscoveryConfigGroupId"]) == Some(group) {
             jobs.extend(job.natural(&["JobId"]));
         }
@@ -115,7 +119,7 @@ fn under_way(ome: &Ome<'_>, group: u64) -> Result<Option<u64>, Error> {
     Ok(None)
 }
 
-fn remove_groups(ome: &Ome<'_>, groups: &[u64]) -> Result<(), Error> {
+fn remove_groups(ome: &Rest<'_>, groups: &[u64]) -> Result<(), Error> {
     if groups.is_empty() {
         return Ok(());
     }
@@ -123,7 +127,7 @@ fn remove_groups(ome: &Ome<'_>, groups: &[u64]) -> Result<(), Error> {
 }
 
 /// See [`Fleet::unregister`](farrier_plugin_sdk_fleet::Fleet::unregister).
-pub fn unregister(ome: &Ome<'_>, server: &ServerRef) -> Result<Completion, Error> {
+pub fn unregister(ome: &Rest<'_>, server: &ServerRef) -> Result<Completion, Error> {
     let groups = groups(ome, server)?;
     for group in &groups {
         if under_way(ome, group.id)?.is_some() {

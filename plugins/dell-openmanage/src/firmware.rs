@@ -6,12 +6,12 @@
 //! Not obvious: a report is as old as the baseline's last run. After an update it still asks for what was installed, so a report
 //! older than the device's last update is made anew before anything is started on it.
 
-use crate::api::Ome;
 use crate::devices;
 use crate::jobs::{self, About, Aim, Phase};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{Completion, Error};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{ComplianceReport, ComponentCompliance, ServerRef};
 
 /// Asks, and changes nothing.
@@ -21,7 +21,7 @@ const JOBS: &str = "/api/JobService/Jobs";
 const NO_BASELINE: &str = "CUPD3090";
 
 /// See [`Fleet::check`](farrier_plugin_sdk_fleet::Fleet::check).
-pub fn check(ome: &Ome<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
+pub fn check(ome: &Rest<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
     let device = known(ome, server)?;
     let baseline = report(ome, server, device, baseline)?;
     let own = of_device(&baseline, device)?;
@@ -36,7 +36,7 @@ pub fn check(ome: &Ome<'_>, server: &ServerRef, baseline: Option<&str>) -> Resul
 }
 
 /// See [`Fleet::update`](farrier_plugin_sdk_fleet::Fleet::update).
-pub fn update(ome: &Ome<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
+pub fn update(ome: &Rest<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
     let device = known(ome, server)?;
     let about = About { tag: server.serial.clone(), address: server.bmc_address.clone() };
     let title = format!("OpenManage: updating {}", server.name);
@@ -59,12 +59,12 @@ pub fn update(ome: &Ome<'_>, server: &ServerRef, baseline: Option<&str>) -> Resu
         let title = format!("OpenManage: comparing {} with its baseline anew", server.name);
         return Ok(jobs::job(Aim::Compare, Some(compare(ome, &baseline)?), &about, &title));
     }
-    let answer = ome.post(JOBS, &request(ome, server, device, &baseline, &sources)?)?;
+    let answer = ome.post(JOBS, &request(ome, server, device, &baseline, &sources)?)?.body;
     let task = answer.natural(&["Id"]);
     Ok(jobs::job(Aim::Update, task, &about, &title))
 }
 
-fn known(ome: &Ome<'_>, server: &ServerRef) -> Result<u64, Error> {
+fn known(ome: &Rest<'_>, server: &ServerRef) -> Result<u64, Error> {
     match devices::locate(ome, server)? {
         Some(device) => devices::id(&device),
         None => Err(Error::NotFound(format!("the appliance does not have {}; register it first", server.name))),
@@ -72,12 +72,12 @@ fn known(ome: &Ome<'_>, server: &ServerRef) -> Result<u64, Error> {
 }
 
 /// The baseline, named or the only one, with the report of this device.
-fn report(ome: &Ome<'_>, server: &ServerRef, device: u64, named: Option<&str>) -> Result<Value, Error> {
+fn report(ome: &Rest<'_>, server: &ServerRef, device: u64, named: Option<&str>) -> Result<Value, Error> {
     let answer = match ome.post(QUESTION, &json!({ "Ids": [device] })) {
         Err(Error::Rejected(remote)) if remote.code.as_deref().is_some_and(|code| code.ends_with(NO_BASELINE)) => {
             return Err(Error::InvalidInput(format!("{} is in no firmware baseline of the appliance", server.name)));
         }
-        other => other?,
+        other => other?.body,
     };
     let all = answer.as_array().map_or_else(|| answer.list(&["value"]), Vec::as_slice);
     let is_named = |one: &&Value| {
@@ -126,9 +126,9 @@ struct Updates {
 }
 
 impl Updates {
-    fn of(ome: &Ome<'_>, device: u64) -> Result<Self, Error> {
+    fn of(ome: &Rest<'_>, device: u64) -> Result<Self, Error> {
         let mut all = Self::default();
-        ome.list(JOBS, "", &mut |job| {
+        ome.list(JOBS, &mut |job| {
             let update = job.text(&["JobType", "Name"]).as_deref() == Some("Update_Task");
             if !update || !job.list(&["Targets"]).iter().any(|target| devices::is_device(target, device)) {
                 return true;
@@ -145,7 +145,7 @@ impl Updates {
 }
 
 /// Have the baseline compared anew. It flashes nothing.
-fn compare(ome: &Ome<'_>, baseline: &Value) -> Result<u64, Error> {
+fn compare(ome: &Rest<'_>, baseline: &Value) -> Result<u64, Error> {
     let task = baseline
         .natural(&["TaskId"])
         .ok_or_else(|| Error::Malformed("the baseline names no task that compares it".to_owned()))?;
@@ -158,7 +158,7 @@ fn compare(ome: &Ome<'_>, baseline: &Value) -> Result<u64, Error> {
 }
 
 fn request(
-    ome: &Ome<'_>,
+    ome: &Rest<'_>,
     server: &ServerRef,
     device: u64,
     baseline: &Value,
@@ -192,9 +192,9 @@ fn request(
 }
 
 /// Ids of job types differ between versions of the appliance.
-fn job_type(ome: &Ome<'_>, name: &str) -> Result<u64, Error> {
+fn job_type(ome: &Rest<'_>, name: &str) -> Result<u64, Error> {
     let mut found = None;
-    ome.list("/api/JobService/JobTypes", "", &mut |one| {
+    ome.list("/api/JobService/JobTypes", &mut |one| {
         if one.text(&["Name"]).as_deref() == Some(name) {
             found = one.natural(&["Id"]);
         }

@@ -6,11 +6,11 @@
 //!
 //! Not obvious: `Completed` of a discovery comes before the device is listed, and `Warning` of an update is a partial one.
 
-use crate::api::Ome;
 use crate::devices;
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{self, Value, json};
 use farrier_plugin_sdk::types::{Completion, Error, Job, RemoteError};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{JobProgress, JobState};
 
 /// The appliance wants time before a new job is looked at, and between looks; seconds.
@@ -61,7 +61,7 @@ pub fn job(aim: Aim, task: Option<u64>, about: &About, title: &str) -> Completio
 }
 
 /// A job of the appliance; `None` where it is gone.
-pub fn get(ome: &Ome<'_>, id: u64) -> Result<Option<Value>, Error> {
+pub fn get(ome: &Rest<'_>, id: u64) -> Result<Option<Value>, Error> {
     ome.find(&format!("/api/JobService/Jobs({id})"))
 }
 
@@ -76,7 +76,7 @@ pub fn phase(job: &Value) -> Phase {
 }
 
 /// How a job is doing.
-pub fn poll(ome: &Ome<'_>, job: &Job) -> Result<JobState, Error> {
+pub fn poll(ome: &Rest<'_>, job: &Job) -> Result<JobState, Error> {
     let id: Value = serde_json::from_str(&job.id).unwrap_or(Value::Null);
     let about = About { tag: id.text(&["tag"]), address: id.text(&["address"]) };
     let aim = match id.text(&["aim"]).as_deref() {
@@ -101,7 +101,7 @@ pub fn poll(ome: &Ome<'_>, job: &Job) -> Result<JobState, Error> {
     }
 }
 
-fn discovered(ome: &Ome<'_>, task: &Value, about: &About) -> Result<JobState, Error> {
+fn discovered(ome: &Rest<'_>, task: &Value, about: &About) -> Result<JobState, Error> {
     let phase = phase(task);
     if phase == Phase::Running {
         return Ok(running(task, "running"));
@@ -116,7 +116,7 @@ fn discovered(ome: &Ome<'_>, task: &Value, about: &About) -> Result<JobState, Er
     }
 }
 
-fn ran(ome: &Ome<'_>, task: &Value) -> Result<JobState, Error> {
+fn ran(ome: &Rest<'_>, task: &Value) -> Result<JobState, Error> {
     match phase(task) {
         Phase::Running => Ok(running(task, "running")),
         Phase::Completed => Ok(JobState::Succeeded(format!("{}: completed", title(task)))),
@@ -124,7 +124,7 @@ fn ran(ome: &Ome<'_>, task: &Value) -> Result<JobState, Error> {
     }
 }
 
-fn is_there(ome: &Ome<'_>, about: &About) -> Result<bool, Error> {
+fn is_there(ome: &Rest<'_>, about: &About) -> Result<bool, Error> {
     Ok(devices::seek(ome, about.tag.as_deref(), about.address.as_deref(), None)?.is_some())
 }
 
@@ -139,7 +139,7 @@ fn running(task: &Value, how: &str) -> JobState {
 }
 
 /// Why a job failed: the words of its last run, and the code they hold.
-fn failure(ome: &Ome<'_>, task: &Value) -> Result<Error, Error> {
+fn failure(ome: &Rest<'_>, task: &Value) -> Result<Error, Error> {
     let status = task.text(&["LastRunStatus", "Name"]).unwrap_or_else(|| "Failed".to_owned());
     let lines = match task.natural(&["Id"]) {
         Some(id) => said(ome, id)?,
@@ -156,7 +156,7 @@ fn failure(ome: &Ome<'_>, task: &Value) -> Result<Error, Error> {
 }
 
 /// The words of the newest run. That there are none is no failure of its own.
-fn said(ome: &Ome<'_>, id: u64) -> Result<Vec<String>, Error> {
+fn said(ome: &Rest<'_>, id: u64) -> Result<Vec<String>, Error> {
     let histories = format!("/api/JobService/Jobs({id})/ExecutionHistories");
     let mut newest: Option<(String, u64)> = None;
     let mut keep = |history: &Value| {
@@ -165,13 +165,13 @@ fn said(ome: &Ome<'_>, id: u64) -> Result<Vec<String>, Error> {
         newest = newest.take().max(run);
         true
     };
-    match ome.list(&histories, "", &mut keep) {
+    match ome.list(&histories, &mut keep) {
         Err(Error::NotFound(_)) => return Ok(Vec::new()),
         other => other?,
     }
     let Some((_, run)) = newest else { return Ok(Vec::new()) };
     let mut lines: Vec<String> = Vec::new();
-    let details = ome.list(&format!("{histories}({run})/ExecutionHistoryDetails"), "", &mut |detail| {
+    let details = ome.list(&format!("{histories}({run})/ExecutionHistoryDetails"), &mut |detail| {
         lines.extend(detail.text(&["Value"]));
         true
     });

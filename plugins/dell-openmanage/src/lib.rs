@@ -7,15 +7,14 @@
 //! Not obvious: the answer to a discovery holds the controller's password in clear. Nothing of an answer's connection profile is
 //! read, kept or repeated here, and the host masks it before it comes.
 
-mod api;
 mod devices;
 mod discovery;
 mod firmware;
 mod jobs;
 
-use api::Ome;
 use farrier_plugin_sdk::Http;
 use farrier_plugin_sdk::types::{Completion, Error, Job};
+use farrier_plugin_sdk_fleet::openmanage::appliance;
 use farrier_plugin_sdk_fleet::types::{
     AuthScheme, BmcAccess, Capabilities, ComplianceReport, JobState, LoginToken, Logout, Member, PluginInfo, ServerRef,
     SessionPath, TokenSource,
@@ -39,28 +38,28 @@ impl Fleet for DellOpenManage {
     }
 
     fn find(&self, http: &dyn Http, server: &ServerRef) -> Result<Option<Member>, Error> {
-        let ome = Ome::new(http);
+        let ome = appliance(http);
         devices::locate(&ome, server)?.map(|device| devices::member(&ome, &device)).transpose()
     }
 
     fn register(&self, http: &dyn Http, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
-        discovery::register(&Ome::new(http), server, access)
+        discovery::register(&appliance(http), server, access)
     }
 
     fn unregister(&self, http: &dyn Http, server: &ServerRef) -> Result<Completion, Error> {
-        discovery::unregister(&Ome::new(http), server)
+        discovery::unregister(&appliance(http), server)
     }
 
     fn check(&self, http: &dyn Http, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
-        firmware::check(&Ome::new(http), server, baseline)
+        firmware::check(&appliance(http), server, baseline)
     }
 
     fn update(&self, http: &dyn Http, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
-        firmware::update(&Ome::new(http), server, baseline)
+        firmware::update(&appliance(http), server, baseline)
     }
 
     fn poll(&self, http: &dyn Http, job: &Job) -> Result<JobState, Error> {
-        jobs::poll(&Ome::new(http), job)
+        jobs::poll(&appliance(http), job)
     }
 }
 

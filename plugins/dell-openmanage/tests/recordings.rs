@@ -5,8 +5,8 @@
 
 use farrier_plugin_dell_openmanage::DellOpenManage;
 use farrier_plugin_sdk::serde_json::{Value, json};
-use farrier_plugin_sdk::testing::{Answer, Replay, document};
-use farrier_plugin_sdk::types::{Completion, Error, Health, Job};
+use farrier_plugin_sdk::testing::{Answer, Replay, Script, document};
+use farrier_plugin_sdk::types::{Completion, Error, Health, Job, Method, Response};
 use farrier_plugin_sdk_fleet::Fleet as _;
 use farrier_plugin_sdk_fleet::types::{BmcAccess, JobState, ServerRef};
 
@@ -71,6 +71,23 @@ fn nothing_of_the_recorded_echo_is_kept() {
     assert!(text.contains("12926") && !text.contains("REDACTED") && !text.contains("credentials"), "{text}");
     let body = &tree.writes()[0].body["DiscoveryConfigModels"][0]["ConnectionProfile"]["$json"];
     assert_eq!(body["credentials"][1]["credentials"]["password"], json!({ "$secret": "password" }));
+}
+
+#[test]
+fn a_discovery_that_ends_while_it_is_looked_for_is_not_made_anew() {
+    let body = |body: Value| Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
+    let list = |one: Value| body(json!({ "value": [one] }));
+    let tree = Script::new(vec![
+        body(empty()),
+        list(json!({ "DiscoveryConfigGroupName": "farrier-server-1", "DiscoveryConfigGroupId": 51 })),
+        list(json!({ "DiscoveryConfigGroupId": 51, "JobId": 12_926 })),
+        body(json!({ "Id": 12_926, "LastRunStatus": { "Id": 2060 } })),
+        list(json!({ "Id": 7, "Type": 1000, "DeviceServiceTag": "ABC1234" })),
+    ]);
+    let access = BmcAccess { username_secret: "user".to_owned(), password_secret: "password".to_owned() };
+    let begun = DellOpenManage.register(&tree, &server(Some("ABC1234"), Some("10.0.0.5")), &access).unwrap();
+    assert_eq!(begun, Completion::Done);
+    assert!(tree.asked().iter().all(|request| request.method == Method::Get), "nothing is removed or made");
 }
 
 #[test]

@@ -7,26 +7,27 @@
 //! Not obvious: the compliance of a server is asked with a POST that changes nothing. In a call that only looks, the host lets it
 //! pass where the configuration names it as a question.
 
-use crate::api::{OneView, last, same};
+use crate::api::{first, last, same};
 use crate::hardware;
 use crate::tasks::{self, About, Aim};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{Body, Completion, Error, Method, RemoteError};
+use farrier_plugin_sdk_fleet::rest::{Answer, Rest};
 use farrier_plugin_sdk_fleet::types::{ComplianceReport, ComponentCompliance, ServerRef};
 
 /// Asks, and changes nothing.
 const QUESTION: &str = "/rest/server-hardware/firmware-compliance";
 
 /// See [`Fleet::check`](farrier_plugin_sdk_fleet::Fleet::check).
-pub fn check(api: &OneView<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
+pub fn check(api: &Rest<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
     let found = known(api, server)?;
     let (uri, name) = resolve(api, server, &found, baseline)?;
     Ok(ComplianceReport { baseline: name, ..compliance(api, &found, &uri)? })
 }
 
 /// See [`Fleet::update`](farrier_plugin_sdk_fleet::Fleet::update).
-pub fn update(api: &OneView<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
+pub fn update(api: &Rest<'_>, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
     let found = known(api, server)?;
     let (baseline, _) = resolve(api, server, &found, baseline)?;
     let uri = hardware::uri(&found)?;
@@ -50,18 +51,13 @@ pub fn update(api: &OneView<'_>, server: &ServerRef, baseline: Option<&str>) -> 
     Ok(tasks::job(Aim::Update, tasks::started(&answer).as_deref(), &about, &title))
 }
 
-fn known(api: &OneView<'_>, server: &ServerRef) -> Result<Value, Error> {
+fn known(api: &Rest<'_>, server: &ServerRef) -> Result<Value, Error> {
     hardware::locate(api, server)?
         .ok_or_else(|| Error::NotFound(format!("the appliance does not have {}; register it first", server.name)))
 }
 
 /// URI and name of the bundle: named by its URI, id or name, or the one the profile holds the server to.
-fn resolve(
-    api: &OneView<'_>,
-    server: &ServerRef,
-    found: &Value,
-    named: Option<&str>,
-) -> Result<(String, String), Error> {
+fn resolve(api: &Rest<'_>, server: &ServerRef, found: &Value, named: Option<&str>) -> Result<(String, String), Error> {
     let held = match named {
         Some(_) => None,
         None => hardware::profile(api, found)?.as_ref().and_then(hardware::held_to),
@@ -71,7 +67,7 @@ fn resolve(
         return Err(Error::InvalidInput(text));
     };
     let mut matches: Vec<(String, String)> = Vec::new();
-    api.list("/rest/firmware-drivers", "", &mut |driver| {
+    api.list(&first("/rest/firmware-drivers", ""), &mut |driver| {
         let Some(uri) = driver.text(&["uri"]) else { return true };
         let name = driver.text(&["name"]).unwrap_or_else(|| uri.clone());
         if same(&uri, &wanted) || same(last(&uri), &wanted) || same(&name, &wanted) {
@@ -89,7 +85,7 @@ fn resolve(
 }
 
 /// Ask for one server. A component whose need is not said counts as one that complies only at the bundle's version.
-pub fn compliance(api: &OneView<'_>, found: &Value, baseline: &str) -> Result<ComplianceReport, Error> {
+pub fn compliance(api: &Rest<'_>, found: &Value, baseline: &str) -> Result<ComplianceReport, Error> {
     let uuid = found.text(&["uuid"]).ok_or_else(|| Error::Malformed("the server has no `uuid`".to_owned()))?;
     let body = json!({ "firmwareBaselineId": last(baseline), "serverUUID": uuid });
     let report = api.post(QUESTION, &body)?.body;
@@ -126,12 +122,7 @@ fn with_profile(mut profile: Value, baseline: &str) -> Result<(String, Value), E
 }
 
 /// Without a profile: the appliance's own preconditions, checked first so that the refusal says what to do.
-fn direct(
-    api: &OneView<'_>,
-    found: &Value,
-    uri: &str,
-    baseline: &str,
-) -> Result<farrier_plugin_sdk_fleet::rest::Answer, Error> {
+fn direct(api: &Rest<'_>, found: &Value, uri: &str, baseline: &str) -> Result<Answer, Error> {
     let model = found.text(&["mpModel"]).unwrap_or_default();
     if matches!(model.as_str(), "iLO2" | "iLO3" | "iLO4") {
         return Err(Error::Unsupported(format!("{model}: without a profile OneView updates iLO 5 and later")));

@@ -5,10 +5,11 @@
 //!
 //! Not obvious: a filter is a help, not a proof; what it returns is compared again here.
 
-use crate::api::{OneView, filter, same};
+use crate::api::{filter, first, same};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::Value;
 use farrier_plugin_sdk::types::{Error, Health};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{Member, ServerRef};
 use std::net::IpAddr;
 
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 pub const LIST: &str = "/rest/server-hardware";
 
 /// The server, if the appliance has it.
-pub fn locate(api: &OneView<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
+pub fn locate(api: &Rest<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
     match (&server.serial, &server.bmc_address) {
         (Some(serial), _) => by_serial(api, serial),
         (None, Some(address)) => by_address(api, address),
@@ -25,11 +26,11 @@ pub fn locate(api: &OneView<'_>, server: &ServerRef) -> Result<Option<Value>, Er
 }
 
 /// By serial number; two servers with one serial number are a conflict, never a guess.
-pub fn by_serial(api: &OneView<'_>, serial: &str) -> Result<Option<Value>, Error> {
+pub fn by_serial(api: &Rest<'_>, serial: &str) -> Result<Option<Value>, Error> {
     let plain = serial.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     let query = if plain { filter("serialNumber", serial) } else { String::new() };
     let mut found: Vec<Value> = Vec::new();
-    api.list(LIST, &query, &mut |one| {
+    api.list(&first(LIST, &query), &mut |one| {
         if one.text(&["serialNumber"]).is_some_and(|other| other.eq_ignore_ascii_case(serial.trim())) {
             found.push(one.clone());
         }
@@ -42,9 +43,9 @@ pub fn by_serial(api: &OneView<'_>, serial: &str) -> Result<Option<Value>, Error
 }
 
 /// By the address of its controller, among all.
-pub fn by_address(api: &OneView<'_>, address: &str) -> Result<Option<Value>, Error> {
+pub fn by_address(api: &Rest<'_>, address: &str) -> Result<Option<Value>, Error> {
     let mut found = None;
-    api.list(LIST, "", &mut |one| {
+    api.list(&first(LIST, ""), &mut |one| {
         if has_address(one, address) {
             found = Some(one.clone());
         }
@@ -84,7 +85,7 @@ pub fn is_settled(state: &str) -> bool {
 }
 
 /// The profile applied to the server.
-pub fn profile(api: &OneView<'_>, hardware: &Value) -> Result<Option<Value>, Error> {
+pub fn profile(api: &Rest<'_>, hardware: &Value) -> Result<Option<Value>, Error> {
     match hardware.text(&["serverProfileUri"]) {
         Some(uri) => api.find(&uri),
         None => Ok(None),
@@ -92,7 +93,7 @@ pub fn profile(api: &OneView<'_>, hardware: &Value) -> Result<Option<Value>, Err
 }
 
 /// What the host is told of the server.
-pub fn member(api: &OneView<'_>, hardware: &Value) -> Result<Member, Error> {
+pub fn member(api: &Rest<'_>, hardware: &Value) -> Result<Member, Error> {
     let baseline = profile(api, hardware)?.as_ref().and_then(held_to);
     Ok(Member { id: uri(hardware)?, health: health(hardware), baseline })
 }

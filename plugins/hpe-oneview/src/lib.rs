@@ -13,7 +13,7 @@ mod hardware;
 mod membership;
 mod tasks;
 
-use api::OneView;
+use api::appliance;
 use farrier_plugin_sdk::Http;
 use farrier_plugin_sdk::types::{Completion, Error, Job};
 use farrier_plugin_sdk_fleet::export_fleet_manager;
@@ -43,28 +43,28 @@ impl Fleet for HpeOneView {
     }
 
     fn find(&self, http: &dyn Http, server: &ServerRef) -> Result<Option<Member>, Error> {
-        let api = OneView::new(http);
+        let api = appliance(http);
         hardware::locate(&api, server)?.map(|found| hardware::member(&api, &found)).transpose()
     }
 
     fn register(&self, http: &dyn Http, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
-        membership::register(&OneView::new(http), server, access)
+        membership::register(&appliance(http), server, access)
     }
 
     fn unregister(&self, http: &dyn Http, server: &ServerRef) -> Result<Completion, Error> {
-        membership::unregister(&OneView::new(http), server)
+        membership::unregister(&appliance(http), server)
     }
 
     fn check(&self, http: &dyn Http, server: &ServerRef, baseline: Option<&str>) -> Result<ComplianceReport, Error> {
-        firmware::check(&OneView::new(http), server, baseline)
+        firmware::check(&appliance(http), server, baseline)
     }
 
     fn update(&self, http: &dyn Http, server: &ServerRef, baseline: Option<&str>) -> Result<Completion, Error> {
-        firmware::update(&OneView::new(http), server, baseline)
+        firmware::update(&appliance(http), server, baseline)
     }
 
     fn poll(&self, http: &dyn Http, job: &Job) -> Result<JobState, Error> {
-        tasks::poll(&OneView::new(http), job)
+        tasks::poll(&appliance(http), job)
     }
 }
 

@@ -5,16 +5,16 @@
 //!
 //! Not obvious: whether another request already adds the address is seen in the tasks before it is seen among the servers.
 
-use crate::api::OneView;
 use crate::hardware;
 use crate::tasks::{self, About, Aim};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{Body, Busy, Completion, Error, Method, RemoteError};
+use farrier_plugin_sdk_fleet::rest::Rest;
 use farrier_plugin_sdk_fleet::types::{BmcAccess, ServerRef};
 
 /// See [`Fleet::register`](farrier_plugin_sdk_fleet::Fleet::register).
-pub fn register(api: &OneView<'_>, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
+pub fn register(api: &Rest<'_>, server: &ServerRef, access: &BmcAccess) -> Result<Completion, Error> {
     if let Some(found) = present(api, server)? {
         return as_found(api, server, &found);
     }
@@ -45,7 +45,7 @@ pub fn register(api: &OneView<'_>, server: &ServerRef, access: &BmcAccess) -> Re
 }
 
 /// The server by serial number, else whatever has its address.
-fn present(api: &OneView<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
+fn present(api: &Rest<'_>, server: &ServerRef) -> Result<Option<Value>, Error> {
     if let Some(found) = hardware::locate(api, server)? {
         return Ok(Some(found));
     }
@@ -64,7 +64,7 @@ fn present(api: &OneView<'_>, server: &ServerRef) -> Result<Option<Value>, Error
     }
 }
 
-fn as_found(api: &OneView<'_>, server: &ServerRef, found: &Value) -> Result<Completion, Error> {
+fn as_found(api: &Rest<'_>, server: &ServerRef, found: &Value) -> Result<Completion, Error> {
     let state = hardware::state(found);
     let about =
         About { hardware: Some(hardware::uri(found)?), address: server.bmc_address.clone(), ..About::default() };
@@ -87,7 +87,7 @@ fn as_found(api: &OneView<'_>, server: &ServerRef, found: &Value) -> Result<Comp
 }
 
 /// See [`Fleet::unregister`](farrier_plugin_sdk_fleet::Fleet::unregister).
-pub fn unregister(api: &OneView<'_>, server: &ServerRef) -> Result<Completion, Error> {
+pub fn unregister(api: &Rest<'_>, server: &ServerRef) -> Result<Completion, Error> {
     let Some(found) = hardware::locate(api, server)? else { return Ok(Completion::Done) };
     let uri = hardware::uri(&found)?;
     let about = About { hardware: Some(uri.clone()), address: server.bmc_address.clone(), ..About::default() };

@@ -6,12 +6,12 @@
 //! Not obvious: an add can end in an error and the server be there all the same, and a purged task says nothing at all. So a job
 //! carries what it was for.
 
-use crate::api::{OneView, said, same};
+use crate::api::{first, said, same};
 use crate::hardware;
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::serde_json::{self, Value, json};
 use farrier_plugin_sdk::types::{Completion, Error, Job, RemoteError};
-use farrier_plugin_sdk_fleet::rest::Answer;
+use farrier_plugin_sdk_fleet::rest::{Answer, Rest};
 use farrier_plugin_sdk_fleet::types::{JobProgress, JobState};
 
 /// Tasks looked at to find a running one, newest first.
@@ -86,9 +86,9 @@ pub fn started(answer: &Answer) -> Option<String> {
 }
 
 /// A task under way for this server.
-pub fn running(api: &OneView<'_>, aim: Aim, about: &About) -> Result<Option<String>, Error> {
+pub fn running(api: &Rest<'_>, aim: Aim, about: &About) -> Result<Option<String>, Error> {
     let (mut found, mut left) = (None, LOOKED_AT);
-    api.list("/rest/tasks", "&sort=created%3Adescending", &mut |task| {
+    api.list(&first("/rest/tasks", "&sort=created%3Adescending"), &mut |task| {
         left = left.saturating_sub(1);
         if is_pending(task) && aim.fits(&task.text(&["name"]).unwrap_or_default()) && concerns(task, about) {
             found = task.text(&["uri"]);
@@ -111,7 +111,7 @@ fn concerns(task: &Value, about: &About) -> bool {
 }
 
 /// How a job is doing.
-pub fn poll(api: &OneView<'_>, job: &Job) -> Result<JobState, Error> {
+pub fn poll(api: &Rest<'_>, job: &Job) -> Result<JobState, Error> {
     let id: Value = serde_json::from_str(&job.id).unwrap_or(Value::Null);
     let aim = match id.text(&["aim"]).as_deref() {
         Some("add") => Aim::Add,
@@ -148,7 +148,7 @@ fn line(task: &Value) -> String {
 }
 
 /// Judge by what is there now. `failed` is the task that ended in an error; absent, the task is forgotten.
-fn effect(api: &OneView<'_>, aim: Aim, about: &About, failed: Option<&Value>) -> Result<JobState, Error> {
+fn effect(api: &Rest<'_>, aim: Aim, about: &About, failed: Option<&Value>) -> Result<JobState, Error> {
     let now = current(api, about)?;
     let state = now.as_ref().map(hardware::state).unwrap_or_default();
     let running = |message: &str| {
@@ -177,7 +177,7 @@ fn effect(api: &OneView<'_>, aim: Aim, about: &About, failed: Option<&Value>) ->
 }
 
 fn updated(
-    api: &OneView<'_>,
+    api: &Rest<'_>,
     about: &About,
     now: Option<&Value>,
     forgotten: &dyn Fn(&str) -> Result<JobState, Error>,
@@ -194,7 +194,7 @@ fn updated(
     }
 }
 
-fn current(api: &OneView<'_>, about: &About) -> Result<Option<Value>, Error> {
+fn current(api: &Rest<'_>, about: &About) -> Result<Option<Value>, Error> {
     match (&about.hardware, &about.address) {
         (Some(uri), _) => api.find(uri),
         (None, Some(address)) => hardware::by_address(api, address),

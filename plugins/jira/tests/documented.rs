@@ -1,82 +1,21 @@
 //! The plugin on bodies of the documented shape; no recording of a real Jira was at hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use farrier_plugin_jira::api::{Flavour, Jira};
 use farrier_plugin_jira::{TicketState, issue, transition};
-use farrier_plugin_sdk::Http;
 use farrier_plugin_sdk::serde_json::{self, Value, json};
-use farrier_plugin_sdk::services::Surroundings;
-use farrier_plugin_sdk::testing::recorded;
-use farrier_plugin_sdk::types::{Body, Error, HttpError, Request, Response};
+use farrier_plugin_sdk::testing::{Memory, Script, documented, recorded};
+use farrier_plugin_sdk::types::{Error, Response};
 
 const FOLDER: &str = "jira-docshape";
 
-/// Answers in order, whatever is asked; what was asked is kept.
-struct Script {
-    answers: RefCell<Vec<Response>>,
-    asked: RefCell<Vec<Request>>,
-}
-
-impl Script {
-    fn new(answers: Vec<Response>) -> Self {
-        Self { answers: RefCell::new(answers), asked: RefCell::default() }
-    }
-}
-
-impl Http for Script {
-    fn send(&self, request: Request) -> Result<Response, HttpError> {
-        self.asked.borrow_mut().push(request);
-        Ok(self.answers.borrow_mut().remove(0))
-    }
-}
-
-#[derive(Default)]
-struct Around(RefCell<BTreeMap<String, String>>);
-
-impl Surroundings for Around {
-    fn setting(&self, key: &str) -> Option<String> {
-        (key == "project").then(|| "DC".to_owned())
-    }
-
-    fn kept(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn keep(&self, key: &str, value: &str, _: Option<u32>) -> Result<(), Error> {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
-        Ok(())
-    }
-
-    fn forget(&self, key: &str) -> Result<(), Error> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
-
-    fn now(&self) -> u64 {
-        1_700_000_000_000
-    }
-}
-
-/// The documented answer, with the status and headers its manifest names.
 fn answer(file: &str) -> Option<Response> {
-    let body = recorded(FOLDER, file)?;
-    let manifest: Value = serde_json::from_slice(&recorded(FOLDER, "manifest.json")?).unwrap();
-    let entries = manifest["entries"].as_array().unwrap();
-    let entry = entries.iter().find(|entry| entry["file"] == file).unwrap();
-    let headers = entry["response_headers"].as_object().cloned().unwrap_or_default();
-    let headers = headers.into_iter().map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()));
-    let status = u16::try_from(entry["status"].as_u64().unwrap()).unwrap();
-    Some(Response { status, headers: headers.collect(), body })
+    documented(FOLDER, file)
 }
 
-fn sent(script: &Script, index: usize) -> Value {
-    match &script.asked.borrow()[index].body {
-        Body::Json(text) => serde_json::from_str(text).unwrap(),
-        other => panic!("{other:?}"),
-    }
+/// As a site configures it.
+fn around() -> Memory {
+    Memory::with(&[("project", "DC")])
 }
 
 #[test]
@@ -87,7 +26,7 @@ fn the_flavour_is_what_the_server_says() {
     ] {
         let Some(info) = answer(file) else { return };
         let script = Script::new(vec![info]);
-        let around = Around::default();
+        let around = around();
         let jira = Jira::detect(&script, &around).unwrap();
         assert_eq!((jira.flavour, jira.base.as_str()), (flavour, base));
     }
@@ -99,19 +38,19 @@ fn a_search_finds_by_label_and_category_and_nothing_else() {
     let Some(cloud) = answer("server-info-cloud.json") else { return };
     let script =
         Script::new(vec![cloud, answer("search-jql-hit.json").unwrap(), answer("search-jql-none.json").unwrap()]);
-    let around = Around::default();
+    let around = around();
     let jira = Jira::detect(&script, &around).unwrap();
     let ticket = issue::find(&jira, label).unwrap().unwrap();
     assert_eq!((ticket.key.as_str(), ticket.state), ("DC-24", TicketState::InProgress));
     assert_eq!(ticket.url, "https://example.atlassian.net/browse/DC-24");
     assert_eq!(issue::find(&jira, label).unwrap(), None);
-    assert_eq!(script.asked.borrow()[1].path, "/rest/api/3/search/jql");
-    assert_eq!(sent(&script, 1)["fields"], json!(["summary", "status", "labels"]));
+    assert_eq!(script.asked()[1].path, "/rest/api/3/search/jql");
+    assert_eq!(script.sent(1)["fields"], json!(["summary", "status", "labels"]));
     // Data Center answers with an issue that is done: it is none to be added to.
     let script = Script::new(vec![answer("server-info-dc.json").unwrap(), answer("search-dc.json").unwrap()]);
     let jira = Jira::detect(&script, &around).unwrap();
     assert_eq!(issue::find(&jira, label).unwrap(), None);
-    assert_eq!(script.asked.borrow()[1].path, "/rest/api/2/search");
+    assert_eq!(script.asked()[1].path, "/rest/api/2/search");
 }
 
 #[test]
@@ -132,15 +71,15 @@ fn a_transition_is_chosen_by_category_with_what_its_screen_demands() {
         issue("done"),
     ];
     let script = Script::new(answers);
-    let around = Around::default();
+    let around = around();
     let jira = Jira::detect(&script, &around).unwrap();
     transition::set(&jira, "DC-24", TicketState::Resolved).unwrap();
-    assert_eq!(sent(&script, 3), json!({"transition": {"id": "31"}, "fields": {"resolution": {"name": "Done"}}}));
+    assert_eq!(script.sent(3), json!({"transition": {"id": "31"}, "fields": {"resolution": {"name": "Done"}}}));
 }
 
 fn error(file: &str) -> Option<Error> {
     let script = Script::new(vec![answer("server-info-cloud.json")?, answer(file)?]);
-    let around = Around::default();
+    let around = around();
     let jira = Jira::detect(&script, &around).unwrap();
     Some(jira.post("issue", &json!({})).unwrap_err())
 }
@@ -163,10 +102,10 @@ fn every_documented_refusal_is_its_case() {
 fn created_issues_and_comments_are_read() {
     let Some(cloud) = answer("server-info-cloud.json") else { return };
     let script = Script::new(vec![cloud, answer("comment-create.201.json").unwrap()]);
-    let around = Around::default();
+    let around = around();
     let jira = Jira::detect(&script, &around).unwrap();
     issue::comment(&jira, "DC-24", "Retry 2 succeeded.").unwrap();
     let documented: Value = serde_json::from_slice(&recorded(FOLDER, "comment-create.201.json").unwrap()).unwrap();
-    assert_eq!(sent(&script, 1)["body"], documented["body"], "the document is what Jira stores");
-    assert!(around.0.borrow().is_empty(), "nothing is left to be looked for");
+    assert_eq!(script.sent(1)["body"], documented["body"], "the document is what Jira stores");
+    assert!(around.is_empty(), "nothing is left to be looked for");
 }

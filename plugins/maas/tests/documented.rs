@@ -1,81 +1,22 @@
 //! The plugin on bodies of the documented shape; no recording of a real MAAS was at hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use farrier_plugin_maas::api::Maas;
 use farrier_plugin_maas::machine::{Known, Status, state};
 use farrier_plugin_maas::{MachineState, ServerRef};
-use farrier_plugin_sdk::Http;
-use farrier_plugin_sdk::serde_json::{self, Value};
-use farrier_plugin_sdk::services::Surroundings;
-use farrier_plugin_sdk::testing::recorded;
-use farrier_plugin_sdk::types::{Error, HttpError, Request, Response};
+use farrier_plugin_sdk::serde_json;
+use farrier_plugin_sdk::testing::{Memory, Script, documented, recorded};
+use farrier_plugin_sdk::types::{Error, Response};
 
 const FOLDER: &str = "maas-docshape";
 
-/// Answers in order, whatever is asked; what was asked is kept.
-struct Script {
-    answers: RefCell<Vec<Response>>,
-    asked: RefCell<Vec<Request>>,
-}
-
-impl Script {
-    fn new(answers: Vec<Response>) -> Self {
-        Self { answers: RefCell::new(answers), asked: RefCell::default() }
-    }
-}
-
-impl Http for Script {
-    fn send(&self, request: Request) -> Result<Response, HttpError> {
-        self.asked.borrow_mut().push(request);
-        Ok(self.answers.borrow_mut().remove(0))
-    }
-}
-
-#[derive(Default)]
-struct Around(RefCell<BTreeMap<String, String>>);
-
-impl Surroundings for Around {
-    fn setting(&self, key: &str) -> Option<String> {
-        (key == "project").then(|| "DC".to_owned())
-    }
-
-    fn kept(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn keep(&self, key: &str, value: &str, _: Option<u32>) -> Result<(), Error> {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
-        Ok(())
-    }
-
-    fn forget(&self, key: &str) -> Result<(), Error> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
-
-    fn now(&self) -> u64 {
-        1_700_000_000_000
-    }
-}
-
-/// The documented answer, with the status and headers its manifest names.
 fn answer(file: &str) -> Option<Response> {
-    let body = recorded(FOLDER, file)?;
-    let manifest: Value = serde_json::from_slice(&recorded(FOLDER, "manifest.json")?).unwrap();
-    let entries = manifest["entries"].as_array().unwrap();
-    let entry = entries.iter().find(|entry| entry["file"] == file).unwrap();
-    let headers = entry["response_headers"].as_object().cloned().unwrap_or_default();
-    let headers = headers.into_iter().map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()));
-    let status = u16::try_from(entry["status"].as_u64().unwrap()).unwrap();
-    Some(Response { status, headers: headers.collect(), body })
+    documented(FOLDER, file)
 }
 
 fn error(file: &str) -> Option<Error> {
     let script = Script::new(vec![answer(file)?]);
-    Some(Maas::new(&script, &Around::default()).post("machines/abc123/?op=deploy", &[]).unwrap_err())
+    Some(Maas::new(&script, &Memory::default()).post("machines/abc123/?op=deploy", &[]).unwrap_err())
 }
 
 #[test]
@@ -110,11 +51,11 @@ fn a_server_is_found_in_a_list_by_its_name_and_absent_where_there_is_none() {
     };
     let (Some(list), Some(none)) = (answer("machines.json"), answer("machines-none.json")) else { return };
     let script = Script::new(vec![list, none]);
-    let around = Around::default();
+    let around = Memory::default();
     let maas = Maas::new(&script, &around);
     assert_ne!(state(&maas, &server).unwrap(), MachineState::Unknown);
     assert_eq!(state(&maas, &server).unwrap(), MachineState::Unknown);
-    assert_eq!(script.asked.borrow()[0].path, "/MAAS/api/2.0/machines/?hostname=node-a");
+    assert_eq!(script.asked()[0].path, "/MAAS/api/2.0/machines/?hostname=node-a");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! starts any.
 
 pub mod bindings;
+pub mod openmanage;
 pub mod rest;
 
 use bindings::exports::farrier::provisioning as exports;

@@ -95,7 +95,7 @@ pub fn from_answer(what: &str, response: &Response, body: &Value) -> Error {
     if let Some(message) = messages.iter().find(|message| LATER.contains(&message.name())) {
         return Error::Busy(Busy { retry_after: retry_after(response), reason: format!("{what}: {}", message.text) });
     }
-    by_status(what, response, text, |text| rejection(response.status, &messages, text))
+    by_status(what, response.status, retry_after(response), text, |text| rejection(response.status, &messages, text))
 }
 
 /// The controller's refusal in its own words.
@@ -152,20 +152,24 @@ pub fn is_refusal(error: &Error) -> bool {
     )
 }
 
-/// The case a status stands for, in the words of `text`; what no case says is `rejected`.
-pub fn by_status(what: &str, response: &Response, text: String, rejected: impl FnOnce(String) -> RemoteError) -> Error {
-    match response.status {
+/// The case a status stands for, in the words of `text`; what no case says is `rejected`. `after`: seconds of `Retry-After`.
+pub fn by_status(
+    what: &str,
+    status: u16,
+    after: Option<u32>,
+    text: String,
+    rejected: impl FnOnce(String) -> RemoteError,
+) -> Error {
+    match status {
         401 => Error::Unauthenticated,
         403 => Error::Forbidden(text),
         404 | 410 => Error::NotFound(text),
         405 | 501 => Error::Unsupported(text),
         408 | 504 => Error::TimedOut,
         409 | 412 | 428 => Error::Conflict(text),
-        429 | 503 => Error::Busy(Busy { retry_after: retry_after(response), reason: text }),
-        300..=399 => Error::Malformed(format!("{what}: a redirect that was not followed (status {})", response.status)),
-        500..=599 => {
-            Error::Other(OtherError { code: format!("http-{}", response.status), message: text, retryable: true })
-        }
+        429 | 503 => Error::Busy(Busy { retry_after: after, reason: text }),
+        300..=399 => Error::Malformed(format!("{what}: a redirect that was not followed (status {status})")),
+        500..=599 => Error::Other(OtherError { code: format!("http-{status}"), message: text, retryable: true }),
         _ => Error::Rejected(rejected(text)),
     }
 }

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use crate::error::by_status;
+use crate::error::{by_status, retry_after};
 use crate::types::{Body, Error, Method, OtherError, RemoteError, Request, Response, TextOrSecret};
 
 /// What a call has around it beside HTTP.
@@ -119,7 +119,7 @@ pub fn encode(value: &str) -> String {
 pub fn failed(what: &str, response: &Response, said: &str, code: Option<String>) -> Error {
     let said = said.trim();
     let text = if said.is_empty() { format!("{what}: status {}", response.status) } else { format!("{what}: {said}") };
-    by_status(what, response, text, |text| RemoteError {
+    by_status(what, response.status, retry_after(response), text, |text| RemoteError {
         status: Some(response.status),
         code,
         message: text,

@@ -6,14 +6,17 @@
 //!
 //! Not obvious: a write can be planted to lie (200 and no effect) or to be refused, as controllers do.
 
+mod script;
+
 use crate::Http;
-use crate::services::Surroundings;
-use crate::types::{Body, Error, HttpError, Method, Request, Response};
+use crate::types::{Body, HttpError, Method, Request, Response};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+pub use script::{Memory, Script, documented, recorded};
 
 /// A step of a firmware plan for a component; the image's digest is all zeros.
 pub fn step(component: &str, version: &str, uri: &str) -> crate::types::Step {
@@ -42,34 +45,6 @@ pub fn baseline() -> Vec<crate::types::Control> {
         control("ssh", Flag(false)),
         control("default-account", Flag(false)),
     ]
-}
-
-/// What outlives a call, in memory.
-#[derive(Debug, Default)]
-pub struct Memory(RefCell<BTreeMap<String, String>>);
-
-impl Surroundings for Memory {
-    fn setting(&self, _key: &str) -> Option<String> {
-        None
-    }
-
-    fn kept(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn keep(&self, key: &str, value: &str, _seconds: Option<u32>) -> Result<(), Error> {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_owned());
-        Ok(())
-    }
-
-    fn forget(&self, key: &str) -> Result<(), Error> {
-        self.0.borrow_mut().remove(key);
-        Ok(())
-    }
-
-    fn now(&self) -> u64 {
-        0
-    }
 }
 
 /// How a write to a path is answered.
@@ -225,21 +200,6 @@ fn load(folder: &Path, path: &str, tree: &mut BTreeMap<String, Value>) {
             load(&entry.path(), &format!("{path}/{name}"), tree);
         }
     }
-}
-
-/// A file of a folder of recordings, such as `jira-docshape/transitions.json`. `None`, with a line that says so, where there
-/// is none.
-pub fn recorded(folder: &str, file: &str) -> Option<Vec<u8>> {
-    let Some(root) = fixtures() else {
-        skipped(folder, "no folder `shared/fixtures` here; set FARRIER_FIXTURES");
-        return None;
-    };
-    let path = root.join(folder).join(file);
-    let read = std::fs::read(&path);
-    if let Err(error) = &read {
-        skipped(folder, &format!("{}: {error}", path.display()));
-    }
-    read.ok()
 }
 
 /// The folder of recordings.
