@@ -1,7 +1,7 @@
 //! Sessions and planted faults of one appliance.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Fault, Setup};
 use crate::ledger::{Kind as Count, Ledger};
 use crate::redfish::serve::Ask;
+use crate::redfish::tls::Tls;
 
 /// A session's id and token.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct Desk {
     pub(crate) setup: Setup,
     pub(crate) ledger: Ledger,
     pub(crate) stop: CancellationToken,
+    pub(super) tls: Arc<Tls>,
     planted: Mutex<Planted>,
     sessions: Mutex<Sessions>,
 }
@@ -58,7 +60,16 @@ pub(crate) fn spend(left: &mut u32) -> bool {
 
 impl Desk {
     pub(super) fn new(setup: Setup, ledger: Ledger) -> Self {
-        Self { setup, ledger, stop: CancellationToken::new(), planted: Mutex::default(), sessions: Mutex::default() }
+        let (stop, tls) = (CancellationToken::new(), Arc::default());
+        Self { setup, ledger, stop, tls, planted: Mutex::default(), sessions: Mutex::default() }
+    }
+
+    /// The certificate the appliance shows, as PEM.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub(crate) fn certificate(&self) -> std::io::Result<String> {
+        self.tls.certificate(self.setup.listen, &self.setup.name).map_err(std::io::Error::other)
     }
 
     fn planted(&self) -> MutexGuard<'_, Planted> {

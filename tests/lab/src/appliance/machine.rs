@@ -13,6 +13,17 @@ pub struct Component {
     pub available: String,
 }
 
+/// Support that was bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warranty {
+    /// The vendor's name for it.
+    pub level: String,
+    /// Its first day, as the tool writes times.
+    pub starts: String,
+    /// Its end; none where the tool has no date.
+    pub ends: Option<String>,
+}
+
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -38,6 +49,8 @@ pub struct Machine {
     pub known: bool,
     /// Its firmware.
     pub firmware: Vec<Component>,
+    /// Its warranties.
+    pub warranties: Vec<Warranty>,
 }
 
 impl Machine {
@@ -61,6 +74,7 @@ impl Machine {
             on: true,
             known: false,
             firmware: vec![component("System ROM", "2.10.2", "2.21.2"), component("Controller", "3.11", "3.11")],
+            warranties: Vec::new(),
         }
     }
 

@@ -16,11 +16,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub(crate) use desk::Desk;
-pub use machine::{Component, Machine};
+pub use machine::{Component, Machine, Warranty};
 
 use crate::ledger::Ledger;
 use crate::redfish::serve::{Ask, Handler, Outcome, serve};
-use crate::redfish::tls::Tls;
 
 /// What an appliance is and whom it can reach.
 #[derive(Clone, Debug)]
@@ -118,7 +117,7 @@ pub(crate) async fn run<P: Product>(make: impl FnOnce(SocketAddr) -> P, listen: 
             Box::pin(async move { handle(&*product, &ask).await })
         })
     };
-    let tls = Some((Arc::new(Tls::default()), product.desk().setup.name.clone()));
+    let tls = Some((Arc::clone(&product.desk().tls), product.desk().setup.name.clone()));
     tokio::spawn(serve(listener, tls, handler, product.desk().stop.clone()));
     Ok(product)
 }

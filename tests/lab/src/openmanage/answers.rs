@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::BASELINE;
 use super::state::{BASELINE_TASK, Device, Group, Job, State, Work};
-use crate::appliance::{Component, Machine};
+use crate::appliance::{Component, Machine, Warranty};
 use crate::redfish::reply::Reply;
 
 /// An error in the envelope of the appliance.
@@ -43,6 +43,18 @@ pub(super) fn device(device: &Device, machine: &Machine) -> Value {
             "ManagementProfile": [profile(1, "7.00.00.00"), profile(2, "6.10.80.00")],
         }],
         "Enabled": true, "Actions": null,
+    })
+}
+
+/// A warranty. Its times have no zone; its device is named by tag and by number.
+pub(super) fn warranty(id: u64, device: &Device, machine: &Machine, one: &Warranty) -> Value {
+    json!({
+        "@odata.type": "#WarrantyService.Warranty", "@odata.id": format!("/api/WarrantyService/Warranties({id})"),
+        "Id": id, "DeviceId": device.id, "DeviceIdentifier": machine.serial, "DeviceName": machine.address,
+        "DeviceModel": machine.model, "DeviceType": 1000, "State": "Active", "ItemNumber": "997-7210",
+        "OrderNumber": "100540040", "ServiceLevelCode": "ND", "ServiceLevelDescription": one.level,
+        "ServiceLevelGroup": 5, "ServiceProvider": "DELL", "EntitlementType": "INITIAL", "DaysRemaining": 0,
+        "StartDate": one.starts, "EndDate": one.ends, "Timestamp": "2023-07-02 18:30:20.810",
     })
 }
 

@@ -50,6 +50,14 @@ impl OmeHandle {
         format!("https://{}", self.address())
     }
 
+    /// The certificate it shows, as PEM.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn certificate(&self) -> std::io::Result<String> {
+        self.product.desk.certificate()
+    }
+
     /// Plant a fault.
     pub fn plant(&self, fault: Fault) {
         if fault == Fault::Purge {

@@ -78,6 +78,7 @@ impl Ome {
             ("POST", "JobService/Jobs") => self.new_job(ask),
             ("GET", "JobService/JobTypes") => self.job_types(ask),
             ("POST", "JobService/Actions/JobService.RunJobs") => self.run_jobs(ask),
+            ("GET", "WarrantyService/Warranties") => self.warranties(ask),
             ("GET", "UpdateService/Baselines") => {
                 let body = answers::baseline(&self.state(), None);
                 self.collection(ask, "UpdateService.Baselines", &[body], &[])
@@ -142,6 +143,17 @@ impl Ome {
             "Roles": ["ADMINISTRATOR"], "IpAddress": ask.peer.ip().to_string(),
         });
         Reply::json(201, body).header("X-Auth-Token", pass.token)
+    }
+
+    /// Of the devices it has, and of no others.
+    fn warranties(&self, ask: &Ask) -> Reply {
+        let state = self.state();
+        let known = state.devices.iter().filter_map(|one| Some((one, state.machines.get(one.machine)?)));
+        let each = known.flat_map(|(device, machine)| machine.warranties.iter().map(move |one| (device, machine, one)));
+        let all: Vec<Value> =
+            (1..).zip(each).map(|(id, (device, machine, one))| answers::warranty(id, device, machine, one)).collect();
+        drop(state);
+        self.collection(ask, "WarrantyService.Warranty", &all, &["DeviceIdentifier"])
     }
 
     fn devices(&self, ask: &Ask) -> Reply {

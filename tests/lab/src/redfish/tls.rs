@@ -20,21 +20,37 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
 }
 
+/// An acceptor and its certificate.
+#[derive(Clone)]
+struct Made {
+    acceptor: TlsAcceptor,
+    pem: String,
+}
+
 /// A lazily made acceptor.
 #[derive(Default)]
 pub(crate) struct Tls {
-    cell: OnceLock<Result<TlsAcceptor, String>>,
+    cell: OnceLock<Result<Made, String>>,
 }
 
 impl Tls {
     /// The acceptor for a controller at `address` called `name`.
     pub(crate) fn acceptor(&self, address: SocketAddr, name: &str) -> Result<TlsAcceptor, StartError> {
+        Ok(self.made(address, name)?.acceptor)
+    }
+
+    /// The certificate it shows, as PEM.
+    pub(crate) fn certificate(&self, address: SocketAddr, name: &str) -> Result<String, StartError> {
+        Ok(self.made(address, name)?.pem)
+    }
+
+    fn made(&self, address: SocketAddr, name: &str) -> Result<Made, StartError> {
         let made = self.cell.get_or_init(|| make(address, name));
         made.clone().map_err(|reason| StartError::Certificate { address, reason })
     }
 }
 
-fn make(address: SocketAddr, name: &str) -> Result<TlsAcceptor, String> {
+fn make(address: SocketAddr, name: &str) -> Result<Made, String> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| error.to_string())?;
     let mut params = CertificateParams::new(vec![address.ip().to_string()]).map_err(|error| error.to_string())?;
     params.distinguished_name.push(DnType::CommonName, name);
@@ -49,5 +65,5 @@ fn make(address: SocketAddr, name: &str) -> Result<TlsAcceptor, String> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Made { acceptor: TlsAcceptor::from(Arc::new(config)), pem: certificate.pem() })
 }
