@@ -29,12 +29,26 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ansible", &["plugin"]),
     ("firmware", &[]),
     ("stage", &["ansible", "bus", "firmware", "inventory", "plugin"]),
-    // Looks at servers through their drivers; `fleet` for which there are, `health` for the shape of what was seen.
-    ("monitor", &["bus", "fleet", "health", "plugin", "stage"]),
+    // Looks at servers through their drivers; `fleet` for which there are, `health` for the shape of what was seen, `firmware` for how
+    // old it is.
+    ("monitor", &["bus", "firmware", "fleet", "health", "plugin", "stage"]),
     // Shows what others have in memory.
     (
         "metrics",
-        &["bus", "drift", "fleet", "inventory", "monitor", "order", "plugin", "stage", "ticket", "warranty", "wave"],
+        &[
+            "bus",
+            "drift",
+            "firmware",
+            "fleet",
+            "inventory",
+            "monitor",
+            "order",
+            "plugin",
+            "stage",
+            "ticket",
+            "warranty",
+            "wave",
+        ],
     ),
     ("health", &["bus", "plugin", "ticket"]),
     ("ingest", &["bus"]),

@@ -4,6 +4,7 @@
 //! component of a server the most exactly named is taken. It writes nothing to any server, and chooses no order: `order` does, over
 //! what the driver planned.
 
+mod dates;
 mod digest;
 mod order;
 pub mod version;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub use digest::CatalogueError;
 pub use order::{Unmet, Wanted, order};
+
+use farrier_lifecycle::{Facts, Timestamp};
 
 use crate::config::{Config, Image, for_driver};
 
@@ -87,6 +90,15 @@ impl Catalogue {
             }
         }
         best.into_values().collect()
+    }
+
+    /// When this version of a component was released: by the catalogue where it has it, else by the date in the version's text.
+    pub fn date(&self, facts: &Facts, component: &str, version: &str) -> Option<Timestamp> {
+        let images = self.of(facts.driver.as_deref(), facts.model.as_deref());
+        let known = images.iter().map(|known| &known.image);
+        let mut same = known.filter(|image| image.component == component && version::same(&image.version, version));
+        let released = same.find_map(|image| image.released.as_deref());
+        released.and_then(dates::dated).or_else(|| dates::dated(version))
     }
 
     /// The image of a digest.

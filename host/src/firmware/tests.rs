@@ -48,6 +48,22 @@ async fn every_file_is_read_and_must_have_its_digest() {
 }
 
 #[tokio::test]
+async fn the_catalogue_dates_a_version_that_does_not_say_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("1.66"), "first").unwrap();
+    let released = Image { released: Some("2024-05-17".to_owned()), ..image(at, "hpe", None, "1.66", ONE) };
+    let catalogue = open(at, vec![released]).await.unwrap();
+    let facts = |driver: &str| Facts { driver: Some(driver.to_owned()), ..Facts::default() };
+    let day = |driver: &str, component: &str, version: &str| {
+        catalogue.date(&facts(driver), component, version).map(|at| at.0 / 86_400_000)
+    };
+    assert_eq!(day("hpe-ilo", "bios", "1.66"), Some(19_860));
+    assert_eq!(day("hpe-ilo", "bios", "1.65 (05/18/2024)"), Some(19_861), "another version, by its own date");
+    assert_eq!((day("dell-idrac", "bios", "1.66"), day("hpe-ilo", "bmc", "1.66")), (None, None));
+}
+
+#[tokio::test]
 async fn a_digest_is_remembered_while_size_and_time_stay() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -75,7 +75,7 @@ families! {
     LINK "farrier_link_up" Gauge None, ["server", "site", "nic"] "1 while the link of a network interface is up";
     LOG "farrier_log_entries_total" Counter None, ["server", "site", "severity"] "New entries of the controller's logs";
     OUTDATED "farrier_firmware_outdated_components" Gauge None, ["server", "site"] "Components that differ from the catalogue or the fleet tool's baseline, as planned last";
-    FIRMWARE_AGE "farrier_firmware_age_seconds" Gauge Some("seconds"), ["server", "site", "component"] "Age of a component's firmware, where its version has a date";
+    FIRMWARE_AGE "farrier_firmware_age_seconds" Gauge Some("seconds"), ["server", "site", "component"] "Age of a component's firmware, where the catalogue or its version says when it was released";
     COMPLIANT "farrier_hardening_compliant" Gauge None, ["server", "site"] "1 if no required control differed at the last audit";
     FINDINGS "farrier_hardening_findings" Gauge None, ["server", "site", "verdict"] "Findings of the last audit";
     WARRANTY "farrier_warranty_remaining_days" Gauge Some("days"), ["server", "site"] "Days until the vendor's support ends; negative once it is past";

@@ -10,9 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use farrier_lifecycle::{Server, ServerId, Timestamp};
 use serde_json::Value;
 
-use crate::bus::{Bus, BusError};
+use crate::bus::BusError;
 use crate::config::{Config, for_driver};
-use crate::monitor::{Part, dated, label};
+use crate::firmware::Catalogue;
+use crate::monitor::{Part, label};
+use crate::stage::Parts;
 use crate::stage::evidence::{self, Kind};
 use crate::warranty;
 
@@ -28,7 +30,7 @@ pub struct Known {
     pub compliant: bool,
     /// Steps of the last firmware plan.
     pub outdated: Option<u64>,
-    /// Components whose version has a date.
+    /// Components whose release is known, by the catalogue or by their version.
     pub firmware: Vec<Part<Timestamp>>,
     /// When support ends.
     pub ends: Option<Timestamp>,
@@ -51,25 +53,27 @@ impl Register {
     }
 
     /// Read what is kept of a server.
-    pub async fn read(&self, bus: &dyn Bus, config: &Config, server: &Server) -> Result<(), BusError> {
-        let known = read(bus, config, server).await?;
+    pub async fn read(&self, parts: &Parts, server: &Server) -> Result<(), BusError> {
+        let known = read(parts, server).await?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(server.id.clone(), Arc::new(known));
         Ok(())
     }
 }
 
-async fn read(bus: &dyn Bus, config: &Config, server: &Server) -> Result<Known, BusError> {
+async fn read(parts: &Parts, server: &Server) -> Result<Known, BusError> {
+    let bus = &*parts.bus;
     let data = async |kind| {
         let one = evidence::one(bus, &server.id, kind).await?;
         Ok::<_, BusError>(one.map(|evidence| evidence.data))
     };
     let mut known = Known::default();
     if let Some(audit) = data(Kind::Audit).await? {
-        let (findings, compliant) = judge(config, server, &audit);
+        let (findings, compliant) = judge(&parts.config, server, &audit);
         (known.findings, known.compliant) = (Some(findings), compliant);
     }
     known.outdated = data(Kind::Firmware).await?.and_then(|plan| steps(&plan));
-    known.firmware = data(Kind::Inventory).await?.map(|inventory| firmware(&inventory)).unwrap_or_default();
+    let inventory = data(Kind::Inventory).await?;
+    known.firmware = inventory.map(|all| firmware(&parts.catalogue, server, &all)).unwrap_or_default();
     known.ends = warranty::of(bus, &server.id).await?.and_then(|support| support.ends);
     Ok(known)
 }
@@ -115,11 +119,12 @@ fn steps(plan: &Value) -> Option<u64> {
     u64::try_from(components.len()).ok()
 }
 
-fn firmware(inventory: &Value) -> Vec<Part<Timestamp>> {
+fn firmware(catalogue: &Catalogue, server: &Server, inventory: &Value) -> Vec<Part<Timestamp>> {
     let mut taken = HashSet::new();
+    let date = |one: &Value| catalogue.date(&server.facts, text(one, "id"), text(one, "version"));
     let dated = list(inventory, "firmware")
         .iter()
-        .filter_map(|one| Some((label(text(one, "id")), dated(text(one, "version"))?)))
+        .filter_map(|one| Some((label(text(one, "id")), date(one)?)))
         .filter(|(id, _)| taken.insert(id.clone()));
     dated.take(MOST).map(|(id, value)| Part { name: id.into(), value }).collect()
 }
@@ -166,7 +171,7 @@ mod tests {
         let plan = json!({ "steps": [{ "component": "bios" }, { "component": "bmc" }, { "component": "bios" }] });
         assert_eq!((steps(&plan), steps(&json!({ "steps": [] })), steps(&json!({}))), (Some(2), Some(0), None));
         let inventory = json!({ "firmware": [{ "id": "bios", "version": "U54 v2.10 (05/17/2024)" }, { "id": "bmc", "version": "1.66" }] });
-        let found = firmware(&inventory);
+        let found = firmware(&Catalogue::default(), &server(), &inventory);
         assert_eq!(found.len(), 1);
         assert_eq!((&*found[0].name, found[0].value), ("bios", Timestamp(1_715_904_000_000)));
     }

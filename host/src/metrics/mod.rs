@@ -54,9 +54,9 @@ impl Metrics {
         let counts = Arc::new(counts::Counts::default());
         parts.plugins.tell(counts.clone());
         Self {
+            cache: Arc::new(Cache::new(parts.catalogue.clone())),
             parts,
             fleet,
-            cache: Arc::default(),
             counts,
             register: known::Register::default(),
             store: RwLock::default(),
@@ -166,7 +166,7 @@ impl Metrics {
             first = false;
             while let Some(id) = due.pop() {
                 let Some(row) = self.fleet.get(&id) else { continue };
-                if let Err(error) = self.register.read(&*self.parts.bus, &self.parts.config, &row.server).await {
+                if let Err(error) = self.register.read(&self.parts, &row.server).await {
                     tracing::debug!(%error, "what is kept of a server is not read; it is tried again");
                     dirty.lock().await.extend(due.drain(..).chain([id]));
                 }

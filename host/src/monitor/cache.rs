@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use farrier_lifecycle::{ServerId, Timestamp};
+use farrier_lifecycle::{Facts, ServerId, Timestamp};
 
-use super::dated;
+use crate::firmware::Catalogue;
 use crate::plugin::wit::bmc_driver::Inventory;
 use crate::plugin::wit::telemetry::{Quantity, Reading};
 use crate::plugin::wit::types::Health;
@@ -94,6 +94,7 @@ impl Snapshot {
 /// The latest of every server.
 #[derive(Default)]
 pub struct Cache {
+    catalogue: Arc<Catalogue>,
     leads: AtomicBool,
     servers: RwLock<HashMap<ServerId, Arc<Snapshot>>>,
     polls: RwLock<BTreeMap<Arc<str>, u64>>,
@@ -107,6 +108,11 @@ pub fn label(text: &str) -> String {
 }
 
 impl Cache {
+    /// The releases of this catalogue date firmware.
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        Self { catalogue, ..Self::default() }
+    }
+
     /// Does this host look?
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
@@ -187,8 +193,12 @@ impl Cache {
         points.into()
     }
 
-    /// Parts as they are kept.
-    pub fn parts(&self, inventory: &Inventory) -> Parts {
+    /// Parts of this server as they are kept.
+    pub fn parts(&self, facts: &Facts, inventory: &Inventory) -> Parts {
+        let dated = inventory.firmware.iter().filter_map(|one| {
+            let date = self.catalogue.date(facts, &one.id, &one.version)?;
+            Some((one.id.as_str(), date))
+        });
         Parts {
             health: Some(inventory.health),
             drives: self.list(
@@ -200,8 +210,7 @@ impl Cache {
             ),
             supplies: self.list(SUPPLIES, inventory.power_supplies.iter().map(|one| (one.slot.as_str(), one.health))),
             links: self.list(MOST, inventory.nics.iter().filter_map(|nic| Some((nic.name.as_str(), nic.link_up?)))),
-            firmware: self
-                .list(MOST, inventory.firmware.iter().filter_map(|one| Some((one.id.as_str(), dated(&one.version)?)))),
+            firmware: self.list(MOST, dated),
         }
     }
 

@@ -8,7 +8,6 @@
 //! Not obvious: a host that only observes looks as well. Its store is its own, so it elects itself; looking is all it does.
 
 mod cache;
-mod dates;
 mod look;
 mod plan;
 mod run;
@@ -17,7 +16,6 @@ use async_trait::async_trait;
 use farrier_lifecycle::Server;
 
 pub use cache::{Cache, Part, Parts, Point, Snapshot, label};
-pub use dates::dated;
 pub use look::{DriverEyes, Eyes, Looked, Wanted};
 pub use plan::Plan;
 pub use run::{Monitor, Now, ROLE, Shift, TERM, run};

@@ -182,7 +182,7 @@ impl Monitor {
         let took = ended.saturating_sub(begun);
         let mark = after(before.clone(), looked.as_ref().ok());
         let until = at.plus(visit.interval.saturating_mul(3).max(SHOWN));
-        self.cache.put(&server.id, self.snapshot(known.as_deref(), &looked, (at, until, took), mark.as_ref()));
+        self.cache.put(&server.id, self.snapshot(server, known.as_deref(), &looked, (at, until, took), mark.as_ref()));
         let sample = Sample { server: server.id.clone(), at, took_ms: took, seen: looked.map(|looked| looked.seen) };
         let refused = sample.seen.as_ref().is_err_and(|fault| fault.code == "credentials-refused");
         for observer in &self.observers {
@@ -198,6 +198,7 @@ impl Monitor {
     /// What the cache shows of the server from now on.
     fn snapshot(
         &self,
+        server: &Server,
         known: Option<&Snapshot>,
         looked: &Result<Looked, Fault>,
         (at, until, took_ms): (Timestamp, Timestamp, u64),
@@ -216,7 +217,7 @@ impl Monitor {
                     .seen
                     .inventory
                     .as_ref()
-                    .map(|inventory| Arc::new(self.cache.parts(inventory)))
+                    .map(|inventory| Arc::new(self.cache.parts(&server.facts, inventory)))
                     .or_else(|| known.and_then(|known| known.parts.clone())),
                 entries,
             },
