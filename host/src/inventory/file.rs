@@ -114,7 +114,7 @@ fn expected(document: &Document, server: &Server) -> Expected {
         serial: stated(&server.serial),
         manufacturer: stated(&server.manufacturer),
         model: stated(&server.model),
-        status: None,
+        claim: None,
         tenant: server.tenant.clone(),
         bmc_interface: server.bmc_interface.clone(),
         nics: server.interface.iter().map(nic).collect(),

@@ -40,8 +40,8 @@ pub struct Expected {
     pub manufacturer: Option<String>,
     /// As the inventory names it.
     pub model: Option<String>,
-    /// NetBox's status as found; `None` for a file.
-    pub status: Option<String>,
+    /// Where NetBox has it, if only a host with a record of it may take it from there: `status active`; `None` for a file.
+    pub claim: Option<String>,
     /// The tenant, by name.
     pub tenant: Option<String>,
     /// Name of the interface whose MAC was looked up.

@@ -23,6 +23,24 @@ const PLANNED: &str = "planned";
 /// Our custom fields that are times.
 pub const TIMES: [&str; 4] = ["discovered_at", "pxe_boot_initiated_at", "hardened_at", "last_monitored_at"];
 
+/// Where NetBox has a device, if a server that the store does not know must not be taken from there: in use, held, failed, or leaving.
+///
+/// Our own field beside the status: a site may map states to statuses as it likes, and a hold is written as `offline`.
+pub(super) fn claim(device: &Device) -> Option<String> {
+    const STATUSES: [&str; 2] = ["active", "decommissioning"];
+    const STATES: [LifecycleState; 5] = [
+        LifecycleState::Active,
+        LifecycleState::Maintenance,
+        LifecycleState::Failed,
+        LifecycleState::Decommissioning,
+        LifecycleState::Decommissioned,
+    ];
+    let status = Some(device.status.value.as_str()).filter(|status| STATUSES.contains(status));
+    let state = device.custom_fields.get(STATE).and_then(text);
+    let state = state.filter(|state| STATES.iter().any(|one| one.as_str() == *state));
+    state.map(|state| format!("{STATE} {state}")).or_else(|| status.map(|status| format!("status {status}")))
+}
+
 /// NetBox's status for a state; `None`: as it is found.
 pub(super) fn status(state: LifecycleState, overrides: &BTreeMap<String, String>, known: &Known) -> Option<String> {
     if let Some(status) = overrides.get(state.as_str()) {

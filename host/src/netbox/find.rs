@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use farrier_lifecycle::Mac;
 
 use super::client::Client;
+use super::device;
 use super::error::NetBoxError;
 use super::model::{Device, Interface, IpAddress};
 use crate::inventory::document::UNSTATED;
@@ -66,7 +67,7 @@ fn expected(device: &Device, bmc: &Interface, interfaces: &[Interface]) -> Expec
         serial: stated(&device.serial),
         manufacturer: device.kind.manufacturer.name.as_deref().and_then(stated),
         model: stated(&device.kind.model),
-        status: Some(device.status.value.clone()),
+        claim: device::claim(device),
         tenant: device.tenant.as_ref().and_then(|tenant| tenant.name.clone()),
         bmc_interface: bmc.name.clone(),
         nics: nics

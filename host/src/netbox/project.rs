@@ -26,6 +26,10 @@ impl NetBoxInventory {
         }
         let Some(mut tagged) = self.device(server).await? else { return Ok(()) };
         let id = tagged.value.id;
+        if server.facts.inventory_id.is_none() && device::claim(&tagged.value).is_some() {
+            // Not taken into work: what NetBox says of it is all that tells it from a new server, and stays.
+            return Ok(notes::write(self.client(), id, &entries).await?);
+        }
         let placed = address::place(self.client(), &tagged.value, server, self.config().prefix_length).await;
         let (placed, trouble) = match placed {
             Ok(placed) => (placed, None),

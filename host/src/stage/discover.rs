@@ -1,7 +1,8 @@
 //! discover: who asked for this address?
 //!
 //! The inventory says which server has this controller; OUI and service root nominate drivers, `identify` confirms one; the identity must
-//! agree with the inventory. Only looks, never writes. A server that NetBox calls active is not taken into work.
+//! agree with the inventory. Only looks, never writes. A server that NetBox has in a tenant's hands, held, failed or leaving, and of which
+//! the store knows nothing, is not taken into work: the store may have been lost.
 
 use std::time::Duration;
 
@@ -16,9 +17,6 @@ use crate::plugin::wit::bmc_driver::{Identity, Inventory};
 use crate::plugin::wit::metadata::AuthScheme;
 use crate::plugin::wit::types::Error;
 use crate::plugin::{CallError, Driver, Lend};
-
-/// Statuses of NetBox under which a server unknown to the store is not ours to begin with.
-const NOT_OURS: [&str; 2] = ["active", "decommissioning"];
 
 /// Find, identify, check, read.
 pub async fn run(work: &Work) -> Result<Outcome, Stop> {
@@ -53,19 +51,13 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     Ok(Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence })
 }
 
-/// With the store lost, an active server must not look like a new one.
+/// With the store lost, an active server must not look like a new one. A record that has its inventory id passed here before.
 fn claimed_elsewhere(server: &Server, expected: &Expected) -> Result<(), Fault> {
-    let status = expected.status.as_deref().unwrap_or_default();
-    if server.facts.driver.is_some() || !NOT_OURS.contains(&status) {
-        return Ok(());
-    }
-    Err(Fault::new(
-        "claimed-active",
-        Retry::Never,
-        Blame::Operator,
-        format!("NetBox says {} is {status}, and this host has no record of bringing it there", expected.name),
-    )
-    .hint("if it may be provisioned, set its status to `planned` in NetBox, then `farrier server retry`"))
+    let (None, Some(claim)) = (&server.facts.inventory_id, &expected.claim) else { return Ok(()) };
+    let text = format!("NetBox has {} at {claim}, and this host has no record of bringing it there", expected.name);
+    Err(Fault::new("claimed-active", Retry::Never, Blame::Operator, text).hint(
+        "if it may be provisioned, set its status to `planned` and empty its `lifecycle_state` in NetBox, then `farrier server retry`",
+    ))
 }
 
 /// Offer the controller to the nominated drivers until one confirms it.

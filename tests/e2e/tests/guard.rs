@@ -113,6 +113,40 @@ async fn an_active_server_is_left_alone_on_redis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_its_store_lost_a_host_takes_no_server_from_its_tenant() {
+    let (mut rig, name) = delivered(Store::Sqlite).await;
+    seen::journal_is_exact(&rig, PATIENCE).await.unwrap();
+    let before = touched(&rig, &name);
+    let device = |rig: &Rig| {
+        let found = rig.netbox.as_ref().unwrap().find("dcim/devices", "name", &serde_json::json!(name));
+        (found[0]["status"].clone(), found[0]["custom_fields"].clone(), found[0]["oob_ip"].clone())
+    };
+    let was = device(&rig);
+    rig.host.kill().await.unwrap();
+    for entry in rig.folder().join("state").read_dir().unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("bus.db") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    rig.host.start(&[]).await.unwrap();
+    // The first look, a retry, and a record that is set back: none of them wears down what NetBox says.
+    for request in [None, Some("retry"), Some("reset")] {
+        if let Some(request) = request {
+            rig.host.farrier(&["server", request, &name]).await.unwrap();
+        }
+        rig.lab.lease(std::slice::from_ref(&name), 1).await.unwrap();
+        is(&rig, &name, "failed").await;
+        let why = rig.host.farrier(&["server", "why", &name, "--output", "json"]).await.unwrap();
+        assert!(why.contains("claimed-active") && why.contains("lifecycle_state"), "{why}");
+    }
+    let last = rig.lab.estate().servers[1].name.clone();
+    rig.lab.lease(std::slice::from_ref(&last), 1).await.unwrap();
+    is(&rig, &last, "ready").await;
+    assert_eq!(touched(&rig, &name), before, "{:#?}", rig.effects());
+    assert_eq!(device(&rig), was, "NetBox says what it said");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_released_server_stops_until_its_erasure_is_attested_and_is_then_provisioned_again() {
     let (rig, name) = delivered(Store::Sqlite).await;
     let before = touched(&rig, &name);

@@ -177,6 +177,41 @@ async fn a_failure_in_discover_shows_although_the_server_has_no_id_yet() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_never_taken_is_left_where_netbox_has_it() {
+    for (field, value) in [("status", "active"), ("lifecycle_state", "maintenance"), ("lifecycle_state", "failed")] {
+        for version in BOTH {
+            let rig = Rig::populated(version).await;
+            let id = rig.device_id(NAME);
+            let body = match field {
+                "status" => json!({ "status": value }),
+                name => json!({ "custom_fields": { name: value } }),
+            };
+            rig.lab.patch("dcim/devices", id, &body).unwrap();
+            let before = rig.device(NAME);
+            let mut walker = Walker::new(README_MAC, "10.0.100.50");
+            project(&rig, &walker).await;
+            let fault = farrier_lifecycle::Fault::new(
+                "claimed-active",
+                Retry::Never,
+                farrier_lifecycle::Blame::Operator,
+                "NetBox has it at status active",
+            );
+            walker.outcome(Outcome::Failed(fault));
+            project(&rig, &walker).await;
+            let after = rig.device(NAME);
+            for field in ["status", "custom_fields", "oob_ip"] {
+                assert_eq!(before[field], after[field], "{field}");
+            }
+            assert!(rig.journal(NAME).iter().any(|text| text.contains("claimed-active")));
+            // Once it was taken, the record decides again.
+            walker.discovered(id, NAME);
+            project(&rig, &walker).await;
+            assert_eq!(rig.device(NAME)["status"]["value"], "staged");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_site_with_a_status_discovered_gets_it() {
     let ledger = farrier_lab::ledger::Ledger::default();
     for (version, token) in [(Version::V3_7, V1), (Version::V4_6, V2)] {

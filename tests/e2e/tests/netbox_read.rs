@@ -131,7 +131,7 @@ async fn a_server_is_found_by_its_controllers_mac_in_any_spelling() {
                 (found.manufacturer.as_deref(), found.model.as_deref()),
                 (Some("Supermicro"), Some("SYS-621C-TN12R"))
             );
-            assert_eq!(found.status.as_deref(), Some("offline"));
+            assert_eq!(found.claim, None, "offline is free to be taken");
             let nics: Vec<_> = found.nics.iter().map(|nic| (nic.name.as_str(), nic.mac, nic.cable.clone())).collect();
             let cable = |side: &str| Some((format!("ams-a01-tor-{side}"), "Ethernet1".to_owned()));
             let (first, second) = (mac("88:e9:a4:01:01:00"), mac("88:e9:a4:01:01:01"));
