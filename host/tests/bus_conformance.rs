@@ -16,7 +16,8 @@ use attempts::{
     an_outcome_of_a_superseded_attempt_gives_way, handing_back_is_no_penalty, suspects_come_one_at_a_time,
 };
 use bus::{LONG, NOW, Rig, hold, server_of};
-use farrier::bus::{ALIAS, BusError, apply_lease};
+use farrier::bus::{ALIAS, BusError, StandingOf, apply_lease};
+use farrier::egress::Standing as _;
 use farrier_lifecycle::{Blame, Event, Fault, Outcome, Request, Retry, Stage, Status, Timestamp, WaitFor};
 
 /// Each case as a test of each store.
@@ -61,6 +62,7 @@ conformance!(
     decisions_are_read_in_order,
     a_role_has_one_holder,
     an_alias_is_the_server,
+    an_address_is_whosever_lease_was_last,
     permits_are_shared_between_streams,
     a_wait_ends_with_the_first_entry,
     a_dropped_take_loses_nothing,
@@ -252,6 +254,25 @@ async fn an_alias_is_the_server(rig: Rig) {
     // An alias of nobody is no alias.
     rig.bus.set(&format!("{ALIAS}9440c9000003"), Some(b"9440c90000ff"), None).await.unwrap();
     assert_eq!(rig.see(3).await.id, rig.read(&"9440c9000003".parse().unwrap()).await.id);
+}
+
+/// A controller that went dark keeps its address in its record; nothing is written to whoever has it now.
+async fn an_address_is_whosever_lease_was_last(rig: Rig) {
+    let (dark, other) = (rig.see(1).await, rig.see(2).await);
+    let standing = StandingOf(rig.bus.clone());
+    assert_eq!(standing.standing(&dark.id).await.unwrap().unwrap().id, dark.id);
+    rig.clock.step(1_000);
+    let taken = farrier_lifecycle::Lease { ip: dark.lease.ip, ..rig.lease(2, 1) };
+    apply_lease(rig.bus(), &taken, &rig.policy, rig.clock.now(), None).await.unwrap();
+    let refused = standing.standing(&dark.id).await.unwrap_err();
+    assert!(refused.contains(&other.lease.mac.to_string()) && refused.contains("given to another"), "{refused}");
+    assert!(standing.standing(&other.id).await.is_ok());
+    // A lease from before means nothing; one from after gives the address back.
+    apply_lease(rig.bus(), &dark.lease, &rig.policy, rig.clock.now(), None).await.unwrap();
+    assert!(standing.standing(&dark.id).await.is_err());
+    rig.clock.step(1_000);
+    apply_lease(rig.bus(), &rig.lease(1, 1), &rig.policy, rig.clock.now(), None).await.unwrap();
+    assert!(standing.standing(&dark.id).await.is_ok() && standing.standing(&other.id).await.is_err());
 }
 
 async fn permits_are_shared_between_streams(rig: Rig) {

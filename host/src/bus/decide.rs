@@ -9,7 +9,7 @@ use farrier_lifecycle::{
     Event, JournalEntry, Lease, Outcome, Policy, Refused, Server, ServerId, Stage, Step, Timestamp, Transition, step,
 };
 
-use super::{Bus, BusError, Commit, Committed, Entry, Fence, Observed};
+use super::{Bus, BusError, Commit, Committed, Entry, Fence, Observed, address};
 
 /// Conflicts in a row before giving up: each means that someone else's commit succeeded.
 const TRIES: usize = 32;
@@ -149,6 +149,7 @@ pub async fn apply_lease(
     entry: Option<&Entry>,
 ) -> Result<Applied, ApplyError> {
     let origin = entry.map_or(Origin::Outside, Origin::Foreign);
+    address::note(bus, lease).await?;
     apply(bus, &ServerId::from(lease.mac), &Event::LeaseSeen(lease.clone()), policy, now, origin).await
 }
 

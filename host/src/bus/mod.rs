@@ -13,6 +13,7 @@ use farrier_lifecycle::{Server, ServerId};
 use crate::config::{self, Config};
 use crate::egress::Standing;
 
+mod address;
 mod decide;
 mod lock;
 mod port;
@@ -78,6 +79,16 @@ pub struct StandingOf(pub Arc<dyn Bus>);
 #[async_trait]
 impl Standing for StandingOf {
     async fn standing(&self, server: &ServerId) -> Result<Option<Server>, String> {
-        self.0.read(server).await.map_err(|error| error.to_string())
+        let text = |error: BusError| error.to_string();
+        let record = self.0.read(server).await.map_err(text)?;
+        if let Some(record) = &record
+            && let Some(other) = address::taken_by(&*self.0, record).await.map_err(text)?
+        {
+            let ip = record.lease.ip;
+            return Err(format!(
+                "its address {ip} was given to another controller, {other}, since; it needs a lease of its own"
+            ));
+        }
+        Ok(record)
     }
 }
