@@ -75,6 +75,47 @@ async fn a_pass_that_dies_anywhere_is_finished_by_the_next() {
     assert!(died > 15, "a pass has more steps than {died}");
 }
 
+/// Between any two steps of a pass somebody cancels the order it serves.
+#[tokio::test]
+async fn an_order_cancelled_in_a_pass_is_given_nothing_more_and_lists_what_it_was_given() {
+    let mut cancelled_while_giving = 0;
+    for left in 1.. {
+        let rig = Rig::sqlite_file();
+        let (old, other) = (desk(&rig), desk(&rig));
+        let one = old.place(&operator(), &wanted(3)).await.unwrap();
+        for n in 1..=4 {
+            ready(&rig, n).await;
+        }
+        let mut pass = Box::pin(old.pass());
+        let ended = dies(left, &mut pass).await;
+        let given = async || {
+            let all = rig.bus.list().await.unwrap().into_iter();
+            all.filter(|server| server.order.as_deref() == Some(one.id.as_str()))
+                .map(|server| server.id)
+                .collect::<Vec<_>>()
+        };
+        let before = given().await;
+        other.cancel(&operator(), &one.id).await.unwrap();
+        if !ended {
+            pass.await.unwrap();
+        }
+        let after = given().await;
+        assert!(after.len() <= before.len() + 1, "at most what was in the desk's hand: {before:?}, then {after:?}");
+        settle(&rig, &other).await;
+        let closed = order(&other, &one).await;
+        assert_eq!(closed.state, State::Cancelled);
+        assert!(
+            after.iter().all(|id| closed.lists(id)) && closed.servers.len() == after.len(),
+            "{closed:?}: {after:?}"
+        );
+        cancelled_while_giving += usize::from(after.len() == 1 || after.len() == 2);
+        if ended {
+            break;
+        }
+    }
+    assert!(cancelled_while_giving > 1, "some were cancelled in the middle of the giving");
+}
+
 #[tokio::test]
 async fn a_cancellation_that_dies_anywhere_frees_every_server_or_none() {
     for left in 1.. {

@@ -156,7 +156,7 @@ impl Desk {
         log::write(&*self.bus, By::Somebody(who), self.now(), "order-cancelled", &order, None).await;
         self.give_back(&order, &back, &who.name).await;
         self.wake.notify_one();
-        Ok(order)
+        self.get(who, id).await
     }
 
     /// Agree to an order that policy holds back. Whoever placed it may not, but on the host itself, where one person may be all there is.
@@ -249,8 +249,25 @@ impl Desk {
             let request = Request::Unreserve { order: order.id.clone() };
             if let Err(error) = self.ask(server, by, request, Origin::Outside).await {
                 tracing::debug!(%error, %server, order = order.id, "not given back yet");
+                if let Err(error) = self.keep_given(&order.id, server).await {
+                    tracing::warn!(%error, %server, order = order.id, "what an order was given at its end is not in its list");
+                }
             }
         }
+    }
+
+    /// A desk that was just giving when the order was closed may have been faster: what it gave stays with the tenant, and in the order's list.
+    async fn keep_given(&self, order: &str, server: &ServerId) -> Result<(), OrderError> {
+        let record = self.bus.read(server).await?;
+        let Some(record) = record.filter(|record| record.order.as_deref() == Some(order)) else { return Ok(()) };
+        let (id, name) = (server.clone(), record.label().to_owned());
+        let line = super::Line { id, name, delivered: record.stage == Stage::Service };
+        let add = |order: &mut Order| {
+            let new = !order.lists(server);
+            order.servers.extend(new.then(|| line.clone()));
+            Ok(new)
+        };
+        self.shelf.change(order, add).await.map(drop)
     }
 
     /// Put a request to a server's lifecycle.

@@ -125,6 +125,10 @@ impl Desk {
         let deliver = self.survey(&order, floor, &gone).deliverable(&order);
         let mut given = false;
         for id in deliver.iter().filter(|id| order.lists(id)) {
+            // Cancelled since: it is given nothing more.
+            if self.shelf.get(&order.id).await?.is_none_or(|now| now.version != order.version) {
+                return Err(OrderError::Contended(order.id));
+            }
             given |= self.give(floor, &order, id).await?;
         }
         if given {
