@@ -1,4 +1,4 @@
-//! The fault type of the lifecycle, under the host's own name, and the secret that never shows itself.
+//! The fault type of the lifecycle, under the host's own name, errors as text, and the secret that never shows itself.
 //!
 //! A leaf: usable by every module, uses none.
 
@@ -7,6 +7,14 @@ use std::path::Path;
 
 pub use farrier_lifecycle::{Blame, Fault, Retry};
 use zeroize::Zeroizing;
+
+/// An error and its causes as one line. A cause that the text before it already says is not said again.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
+}
 
 /// A credential or token. It has no `Display`, its `Debug` shows nothing, and its memory is wiped.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::bus::{Bus, BusError};
 use crate::config::{Bmc, Config, Monitor as MonitorSettings, TlsPolicy};
 use crate::egress::now;
-use crate::fault::Fault;
+use crate::fault::{Fault, chain};
 use crate::fleet::Fleet;
 use crate::health::{self, Sample, Watch};
 use crate::metrics::Metrics;
@@ -77,7 +77,7 @@ pub fn watch(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let rules = health::load(&config.health).map_err(|error| anyhow!("[health]: {error}"))?;
+    let rules = health::load(&config.health).map_err(|error| anyhow!("[health]: {}", chain(&error)))?;
     tasks.spawn(metrics.clone().run(stop.clone()));
     if !config.monitor.enabled {
         return Ok(());

@@ -42,6 +42,17 @@ pub fn failure(code: &str, text: impl Into<String>, hint: &str) -> anyhow::Error
     Failure { code: code.to_owned(), text: text.into(), hint: hint.to_owned() }.into()
 }
 
+/// Refuse `--server` for a command that works by this machine's configuration and files: it would do it here, and be taken for done there.
+pub fn here_only(common: &Common, command: &str) -> anyhow::Result<()> {
+    if common.remote.server.is_none() {
+        return Ok(());
+    }
+    let text = format!(
+        "`farrier {command}` works by the configuration of the machine it runs on, and does not go through `--server`"
+    );
+    Err(failure("local-command", text, "run it on the host's machine, or leave out `--server` and FARRIER_SERVER"))
+}
+
 /// Where the host is.
 enum Way {
     /// Here, on this configuration.

@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::Common;
 use super::output::{self, Format};
-use crate::config;
+use crate::config::{self, Config, ConfigError, Problem};
+use crate::{fault, health};
 
 /// What can be done with the configuration.
 #[derive(Debug, Subcommand)]
@@ -20,6 +21,7 @@ pub enum ConfigCommand {
 /// Run one of them.
 pub fn command(common: &Common, command: &ConfigCommand) -> anyhow::Result<ExitCode> {
     let config = config::load(&common.config)?;
+    rules(common, &config)?;
     match (command, common.output) {
         (ConfigCommand::Check, Format::Text) => output::line(&format!("{} is sound", common.config.display())),
         (ConfigCommand::Check, Format::Json) => {
@@ -29,4 +31,12 @@ pub fn command(common: &Common, command: &ConfigCommand) -> anyhow::Result<ExitC
         (ConfigCommand::Show, Format::Json) => output::json(&config)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rules file is the one file beside the configuration that is part of it: what is wrong in it stops `serve` too.
+fn rules(common: &Common, config: &Config) -> Result<(), ConfigError> {
+    let Err(error) = health::load(&config.health) else { return Ok(()) };
+    let hint = "`farrier health rules` lists the rules in force; docs/guides/health.md has their keys".to_owned();
+    let problem = Problem { path: "health".to_owned(), text: fault::chain(&error), hint };
+    Err(ConfigError::Problems { path: common.config.clone(), problems: vec![problem] })
 }

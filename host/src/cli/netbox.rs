@@ -1,6 +1,6 @@
 //! `farrier netbox init|populate|export-macs|check`: what an operator says to NetBox.
 //!
-//! Talks to NetBox itself and needs no running host. Results go to standard output, progress and questions to standard
+//! Talks to NetBox itself and needs no running host, but for `drift`. Results go to standard output, progress and questions to standard
 //! error, so that `--output json` is clean.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::client::failure;
+use super::client::{failure, here_only};
 use super::output::Format;
 use super::{Common, drift};
 use crate::config;
@@ -62,6 +62,10 @@ enum NetBoxCommand {
 
 /// Do what was asked. Exit code 1: something is missing, or was not done.
 pub async fn command(common: &Common, args: NetBoxArgs) -> anyhow::Result<ExitCode> {
+    if matches!(args.command, NetBoxCommand::Drift) {
+        return drift::command(common).await;
+    }
+    here_only(common, "netbox")?;
     let config = config::load(&common.config)?;
     let netbox = config.netbox.as_ref().context("the configuration has no [netbox] with `url` and `token_file`")?;
     match args.command {

@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::client::Client;
 use super::output::{json as print, line};
 use super::{Common, Format};
 use crate::config::{self, Bmc, TlsPolicy};
 use crate::egress::{Effect, Gate};
 use crate::fault::Secret;
+use crate::http::api::PluginView;
 use crate::plugin::wit::metadata::AuthScheme;
 use crate::plugin::{
     Broker, Driver, DynamicError, Fingerprint, Images, Lend, Login, MemoryPins, PinStore, Plugin, Plugins, Target,
@@ -37,7 +39,7 @@ pub struct PluginArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum PluginCommand {
-    /// Plugins of the configured folder, and what is wrong with those that do not load
+    /// Plugins of the configured folder, and what is wrong with those that do not load; with `--server`, those that host has loaded
     List {
         /// Another folder than the configured one
         #[arg(long, value_name = "DIR")]
@@ -111,6 +113,7 @@ pub fn command(common: &Common, args: PluginArgs) -> anyhow::Result<ExitCode> {
     let as_json = common.output == Format::Json;
     runtime.block_on(async {
         match args.command {
+            PluginCommand::List { dir: None } if common.remote.server.is_some() => loaded(common).await,
             PluginCommand::List { dir } => list(&common.config, dir, as_json).await,
             PluginCommand::Inspect { file } => inspect(&file, as_json).await,
             PluginCommand::Call(args) => call(*args).await,
@@ -140,8 +143,7 @@ async fn list(config: &Path, dir: Option<PathBuf>, as_json: bool) -> anyhow::Res
     } else {
         for plugin in plugins.list() {
             let info = &plugin.info;
-            line(&format!("{:<16} {:<8} {}", info.name, info.version, info.description));
-            line(&format!("{:<16} {}", "", plugin.interfaces.join(", ")));
+            row(&info.name, &info.version, &info.description, &plugin.interfaces.join(", "));
         }
         for problem in &problems {
             line(&format!("not loaded: {problem}"));
@@ -151,6 +153,24 @@ async fn list(config: &Path, dir: Option<PathBuf>, as_json: bool) -> anyhow::Res
         }
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the host at `--server` has loaded.
+async fn loaded(common: &Common) -> anyhow::Result<ExitCode> {
+    let plugins: Vec<PluginView> = Client::new(common)?.get("/api/v1/plugins").await?.unwrap_or_default();
+    if common.output == Format::Json {
+        print(&json!({ "plugins": plugins, "problems": [] }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for plugin in &plugins {
+        row(&plugin.name, &plugin.version, &plugin.description, &plugin.interfaces.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(name: &str, version: &str, description: &str, interfaces: &str) {
+    line(&format!("{name:<20} {version:<8} {description}"));
+    line(&format!("{:<20} {interfaces}", ""));
 }
 
 async fn inspect(file: &Path, as_json: bool) -> anyhow::Result<ExitCode> {

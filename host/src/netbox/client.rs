@@ -16,7 +16,7 @@ use url::Url;
 use super::error::{NetBoxError, explain};
 use super::tls;
 use crate::config;
-use crate::fault::Secret;
+use crate::fault::{Secret, chain};
 
 /// Answers longer than this are refused: a page of a thousand devices is about 4 MiB.
 const MOST_BYTES: usize = 64 << 20;
@@ -214,12 +214,6 @@ impl Client {
 struct Page<T> {
     next: Option<String>,
     results: Vec<T>,
-}
-
-/// The error and its causes, in a line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn refusal(what: String, status: StatusCode, bytes: &[u8]) -> NetBoxError {

@@ -76,6 +76,15 @@ async fn a_missing_secret_file_is_named_with_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_rules_file_is_found_before_the_start() {
+    let mut rig = rig(1, None).await;
+    edit(&rig, |text| format!("{text}\n[health]\nrules_file = \"rules.toml\"\n"));
+    refused(&mut rig, &["health", "read the rules in", "rules.toml", "No such file"]).await;
+    std::fs::write(rig.folder().join("rules.toml"), "[[rule]]\ncode = \"fan-failed\"\nseverety = \"major\"\n").unwrap();
+    refused(&mut rig, &["health", "fan-failed", "severety"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_is_not_one_and_one_of_another_contract_leave_the_others_working() {
     let mut rig = rig(1, None).await;
     let folder = rig.folder().join("plugins");

@@ -53,7 +53,7 @@ use crate::order::Desk;
 use crate::stage::Parts;
 
 pub use board::FleetView;
-pub use bus::{DeadView, LeaseBody};
+pub use bus::{DeadView, LeaseBody, PluginView};
 pub use drift::{DriftItem, DriftView};
 pub use error::{Problem, ProblemView};
 pub use events::{ProgressEvent, TransitionEvent};

@@ -17,6 +17,7 @@ use super::images::{Upload, upload_time};
 use super::pins::Pin;
 use super::{Login, Numbers};
 use crate::egress::{Effect, Gate};
+use crate::fault::chain;
 use crate::plugin::wit::http::HttpError;
 
 /// How long refused credentials are not tried again by anyone. A retry of an operator forgets it.
@@ -271,15 +272,8 @@ impl Line {
         if let Some(problem) = self.pin.as_ref().filter(|_| error.is_connect()).and_then(|pin| pin.problem()) {
             return Broken { error: HttpError::Denied(problem), again: false };
         }
-        let mut text = String::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
+        // The client's own line names the address, which is not the plugin's to know.
+        let text = error.source().map(chain).unwrap_or_default();
         let error = match (error.is_timeout(), error.is_connect()) {
             (true, false) => HttpError::TimedOut,
             (true, true) => HttpError::Unreachable("no answer to the connection".to_owned()),

@@ -25,6 +25,7 @@ use url::Url;
 
 use super::web::{Web, WebError};
 use crate::config::Oidc;
+use crate::fault::chain;
 
 /// How long what the provider says of itself serves.
 const FRESH: Duration = Duration::from_hours(1);
@@ -282,18 +283,4 @@ fn exchange(error: RequestTokenError<WebError, StandardErrorResponse<CoreErrorRe
         RequestTokenError::ServerResponse(answer) => OidcError::Refused(answer.to_string()),
         error => OidcError::Away(chain(&error)),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
