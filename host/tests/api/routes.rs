@@ -36,6 +36,19 @@ fn the_table_and_the_description_have_the_same_routes() {
 }
 
 #[test]
+fn every_route_has_its_place_in_the_reference() {
+    let document = serde_json::to_value(document()).unwrap();
+    let tags: BTreeSet<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let tag = operation["tags"][0].as_str().unwrap();
+            assert!(tags.contains(tag), "{method} {path} is under `{tag}`, which the reference does not print");
+        }
+    }
+}
+
+#[test]
 fn every_reference_of_the_description_leads_somewhere() {
     fn walk(value: &Value, found: &mut BTreeSet<String>) {
         match value {

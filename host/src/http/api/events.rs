@@ -26,14 +26,12 @@ use super::{Api, Problem};
 use crate::access::{Permission, Principal};
 use crate::bus::BusError;
 use crate::fleet::{Change, Place, Row, Transition};
-use crate::http::auth::Who;
+use crate::http::auth::{LONGEST_STREAM, Who};
 use crate::http::view::{EntryView, ServerView};
 use crate::order::{Order, OrderView};
 
 /// Between two comments on a quiet stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A stream ends by itself and is resumed, so that who may see what is asked anew.
-const LIFE: Duration = Duration::from_mins(15);
 /// Entries read from the store at once.
 const BATCH: usize = 256;
 /// Entries given after a break; with more to catch up on, reading anew is cheaper.
@@ -130,7 +128,7 @@ impl Reader {
             Begin::After(after) => behind = Some((after, now)),
             Begin::Anew => ready.push_back(reset(&cursor)),
         }
-        let ends = Instant::now() + LIFE;
+        let ends = Instant::now() + LONGEST_STREAM;
         Ok(Self { api, who, changes, progress, orders, sent: now, behind, read: VecDeque::new(), ready, ends })
     }
 
@@ -258,7 +256,7 @@ impl Reader {
 ///
 /// Server-sent events: `transition` (its `id` is the journal's cursor; data `TransitionEvent`), `progress` (no id; data `ProgressEvent`),
 /// `order` (no id; data `OrderEvent`), `gone` (a server is not yours to see any more; data `{server, name}`), `reset` (what you know is of a journal that is gone, or too old:
-/// read anew; data `{cursor}`). A comment comes each 15 seconds. The stream ends after 15 minutes, when the host stops, and when you are
+/// read anew; data `{cursor}`). A comment comes each 15 seconds. The stream ends after 10 minutes, when the host stops, and when you are
 /// too slow: come back with `Last-Event-ID`, as browsers do by themselves.
 #[utoipa::path(get, path = "/api/v1/events", tag = "journal",
     params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id that was seen last")),

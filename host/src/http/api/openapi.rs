@@ -22,10 +22,11 @@ use super::routes::ROUTES;
 use crate::access::Permission;
 use crate::http::auth::tokens;
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("fleet", "The pipeline in numbers."),
     ("servers", "Servers: where they stand, what was found on them, what may be asked of them."),
     ("orders", "What tenants and operators ask for."),
+    ("firmware", "What firmware differs, and waves that bring it."),
     ("journal", "What happened and what happens."),
     ("bus", "The store, dead letters, leases, plugins."),
     ("poc", "Paths of the Python PoC's dashboard."),
@@ -80,6 +81,8 @@ fn shared(method: &str, path: &str, permission: Permission, operation: &Operatio
     if method != "GET" {
         all.push((409, "It cannot be done as things stand; `code` says why"));
         all.push((413, "The body is too large"));
+    }
+    if takes_keys(method, path) {
         all.push((422, "The idempotency key was used for another request"));
     }
     if body {
@@ -94,6 +97,11 @@ fn shared(method: &str, path: &str, permission: Permission, operation: &Operatio
     all
 }
 
+/// May a request be repeated under an idempotency key? Not one whose answer is a secret: it would have to be kept.
+fn takes_keys(method: &str, path: &str) -> bool {
+    method != "GET" && !path.starts_with("/api/v1/tokens")
+}
+
 fn complete(method: &str, path: &str, operation: &mut Operation) {
     let route = ROUTES.iter().find(|(known, at, _)| *known == method && *at == path);
     let permission = route.map_or(Permission::Administer, |(_, _, permission)| *permission);
@@ -105,7 +113,7 @@ fn complete(method: &str, path: &str, operation: &mut Operation) {
     if permission == Permission::Public {
         return;
     }
-    if method == "POST" {
+    if method == "POST" && takes_keys(method, path) {
         let text =
             "1 to 128 visible ASCII characters; repeated within a day with the same body, the first answer comes again";
         let key = ParameterBuilder::new()

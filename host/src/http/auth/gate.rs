@@ -28,7 +28,7 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// What a stream of events is.
 const EVENTS: &[u8] = b"text/event-stream";
 /// Whoever was let in is asked again after this, where an answer has no end of its own: a token may be revoked meanwhile.
-const LONGEST_STREAM: Duration = Duration::from_mins(10);
+pub const LONGEST_STREAM: Duration = Duration::from_mins(10);
 /// What a session's changing requests carry.
 const CSRF_HEADER: &str = "x-farrier-csrf";
 /// Paths longer than this are nobody's.

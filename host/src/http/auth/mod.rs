@@ -24,7 +24,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 pub use door::Door;
-pub use gate::Recorded;
+pub use gate::{LONGEST_STREAM, Recorded};
 pub use headers::CSP;
 pub use link::{Link, Links};
 pub use oidc::{OidcError, SignOn};
