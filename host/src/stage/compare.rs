@@ -94,6 +94,16 @@ pub fn model(found: Option<&str>, expected: &Expected) -> Result<String, Fault> 
         .hint("correct the device type, or the delivery; then `farrier server retry`"))
 }
 
+/// The interfaces that could not be compared, because the inventory does not say enough of them: nothing is passed over silently.
+fn left_out(expected: &Expected, lacks: &str, is_stated: impl Fn(&ExpectedNic) -> bool) -> String {
+    let names: Vec<&str> = expected.nics.iter().filter(|nic| !is_stated(nic)).map(|nic| nic.name.as_str()).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" (not compared, {lacks} in the inventory: {})", names.join(", "))
+    }
+}
+
 fn nics(report: &Report, expected: &Expected) -> Result<String, Fault> {
     let wanted: Vec<&ExpectedNic> = expected.nics.iter().filter(|nic| nic.mac.is_some()).collect();
     if wanted.is_empty() {
@@ -105,7 +115,7 @@ fn nics(report: &Report, expected: &Expected) -> Result<String, Fault> {
         .map(|nic| format!("{} ({})", nic.name, nic.mac.map(|mac| mac.to_string()).unwrap_or_default()))
         .collect();
     if missing.is_empty() {
-        return Ok(format!("{} interface MACs", wanted.len()));
+        return Ok(format!("{} interface MACs{}", wanted.len(), left_out(expected, "no MAC", |nic| nic.mac.is_some())));
     }
     Err(stop("nic-missing", Blame::Hardware, format!("not found on the server: {}", missing.join(", ")))
         .hint("check the adapters, or correct the MACs in the inventory; then `farrier server retry`"))
@@ -126,7 +136,7 @@ fn cables(report: &Report, expected: &Expected) -> Result<String, Fault> {
     }
     let seen = cabling(report, expected);
     if seen.agrees {
-        return Ok(format!("{wanted} cables"));
+        return Ok(format!("{wanted} cables{}", left_out(expected, "no cable", |nic| nic.cable.is_some())));
     }
     let steps: Vec<String> = seen.steps.iter().map(ToString::to_string).collect();
     let is_wrong = |port: &&Port| matches!(port.verdict, Wiring::WrongPort | Wiring::WrongSwitch);
@@ -185,6 +195,20 @@ mod tests {
         let verdict = compare(&report(["Ethernet1", "ethernet2"]), &expected(), &Requirement::ALL).unwrap();
         assert_eq!(verdict.evidence, ["serial mxq1", "model DL360 Gen10 Plus", "2 interface MACs", "2 cables"]);
         assert!(verdict.marks.is_empty());
+    }
+
+    #[test]
+    fn what_the_inventory_does_not_say_is_named_as_not_compared() {
+        let mut partly = expected();
+        partly.nics[1] = ExpectedNic { mac: None, cable: None, ..partly.nics[1].clone() };
+        let verdict = compare(&report(["Ethernet1", "Ethernet2"]), &partly, &Requirement::ALL).unwrap();
+        assert_eq!(
+            verdict.evidence[2..],
+            [
+                "1 interface MACs (not compared, no MAC in the inventory: ens2f0)",
+                "1 cables (not compared, no cable in the inventory: ens2f0)"
+            ]
+        );
     }
 
     #[test]
