@@ -13,7 +13,7 @@ use farrier::fault::Secret;
 use farrier::plugin::wit::http::{
     Body, HttpError, Method, Part, PartContent, Request, Response, SecretRef, TextOrSecret,
 };
-use farrier::plugin::wit::metadata::{AuthScheme, LoginToken, Logout, Oauth2Client, TokenSource};
+use farrier::plugin::wit::metadata::{AuthScheme, LoginToken, Logout, Oauth2Client, SessionPath, TokenSource};
 use farrier::plugin::{Broker, Endpoint, EndpointError, Exchange, FilePins, Images, Secrets, Target};
 use farrier_lifecycle::Action;
 use plugin_support::server::{Reply, Seen, Server};
@@ -176,6 +176,40 @@ async fn tokens_of_fleet_tools() {
     get(&endpoint, "/MAAS").await.unwrap();
     let value = server.last().header("authorization").unwrap().to_owned();
     assert!(value.contains(r#"oauth_consumer_key="c""#) && value.contains(r#"oauth_signature="%26s""#), "{value}");
+}
+
+#[tokio::test]
+async fn a_logout_goes_where_the_login_went_or_nowhere() {
+    let volume = "/redfish/v1/Systems/1/Storage/1/Volumes/1";
+    let server = Server::start(move |seen| match seen.method.as_str() {
+        "POST" => Reply::text(r#"{"token":"abcdefgh","id":"7"}"#).with("location", volume),
+        _ => Reply::text("{}"),
+    })
+    .await;
+    let session = |path: &str| Logout::Session(SessionPath { id: "/id".to_owned(), path: path.to_owned() });
+    for (logout, ends) in [
+        (Logout::Path(volume.to_owned()), None),
+        (Logout::Location, None),
+        (session("/redfish/v1/Systems/$id"), None),
+        (session("/sessions('$id')"), Some("DELETE /sessions('7')")),
+        (Logout::Path("/sessions".to_owned()), Some("DELETE /sessions")),
+    ] {
+        let how = LoginToken {
+            path: "/sessions".to_owned(),
+            document: r#"{"password":"$password"}"#.to_owned(),
+            headers: Vec::new(),
+            token: TokenSource::JsonPointer("/token".to_owned()),
+            header: "auth".to_owned(),
+            logout: Some(logout),
+            refusals: Vec::new(),
+            version: None,
+        };
+        let broker = broker();
+        let endpoint = broker.endpoint(&target(&server.origin, AuthScheme::LoginToken(how), "pw")).unwrap();
+        get(&endpoint, "/x").await.unwrap();
+        broker.close().await;
+        assert_eq!(server.last().line(), ends.unwrap_or("GET /x"));
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,41 @@ async fn each_bad_file_is_one_problem_and_the_good_one_loads() {
     assert_eq!(problems.len(), 7, "{problems:?}");
 }
 
+/// One way to log in, by a token: POST to `/sessions`, and DELETE `/volumes/1` (at 2060) or `/sessions/1` (at 2080) afterwards.
+fn logs_in(driver: bool, logout: &str) -> Hostile {
+    let describe = format!(
+        "(i32.store (i32.const 36) (i32.const 2304)) (i32.store (i32.const 40) (i32.const 1))
+        (i32.store8 (i32.const 2304) (i32.const 4))
+        (i32.store (i32.const 2308) (i32.const 2048)) (i32.store (i32.const 2312) (i32.const 9))
+        (i32.store8 (i32.const 2352) (i32.const 1)) (i32.store8 (i32.const 2356) (i32.const 0))
+        (i32.store (i32.const 2360) (i32.const {})) (i32.store (i32.const 2364) (i32.const {}))",
+        if logout == "/volumes/1" { 2060 } else { 2080 },
+        logout.len()
+    );
+    let helpers = r#"(data (i32.const 2048) "/sessions") (data (i32.const 2060) "/volumes/1") (data (i32.const 2080) "/sessions/1")"#;
+    Hostile { driver, helpers, describe: describe.leak(), ..Hostile::default() }
+}
+
+#[tokio::test]
+async fn a_login_that_could_change_a_server_is_not_loaded() {
+    let open = async |hostile: Hostile| {
+        let dir = tempfile::tempdir().unwrap();
+        hostile.write(dir.path());
+        let (plugins, problems) = Plugins::open_uncached(&settings(dir.path())).await.unwrap();
+        assert_eq!(plugins.list().len() + problems.len(), 1);
+        problems.into_iter().next().map(|problem| problem.to_string())
+    };
+    assert_eq!(open(Hostile { driver: true, ..Hostile::default() }).await, None);
+    for logout in ["/volumes/1", "/sessions/1"] {
+        let said = open(logs_in(true, logout)).await.unwrap();
+        assert!(said.contains("drives controllers") && said.contains("`login-token`"), "{said}");
+        assert!(said.contains("hint: a login passes no guard"), "{said}");
+    }
+    assert_eq!(open(logs_in(false, "/sessions/1")).await, None);
+    let said = open(logs_in(false, "/volumes/1")).await.unwrap();
+    assert!(said.contains("`/volumes/1` is not under its login `/sessions`"), "{said}");
+}
+
 #[tokio::test]
 async fn a_missing_folder_is_a_problem() {
     let (plugins, problems) = Plugins::open_uncached(&settings("/nowhere".as_ref())).await.unwrap();

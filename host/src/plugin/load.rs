@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, InstancePre};
 
+use super::broker::login_problem;
 use super::call::{Ask, Run, Stop};
 use super::engine::Runtime;
 use super::error::CallError;
@@ -134,6 +135,9 @@ pub async fn file(runtime: &Arc<Runtime>, path: &Path) -> Result<Plugin, LoadPro
             format!("its name `{}` is not kebab case", info.name.escape_debug()),
             "lower-case letters, digits and single dashes, such as `hpe-ilo`",
         ));
+    }
+    if let Some((text, hint)) = login_problem(&info.auth, exports.bmc_driver.is_some()) {
+        return Err(problem(text, hint));
     }
     Ok(Plugin { info, file: path.to_owned(), digest, interfaces, component, pre, exports })
 }

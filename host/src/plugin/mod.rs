@@ -24,8 +24,8 @@ mod value;
 pub mod wit;
 
 pub use broker::{
-    Broker, Endpoint, EndpointError, Exchange, FilePins, Fingerprint, Forwarded, Images, Login, MemoryPins, PinStore,
-    Secrets, Target,
+    Broker, ControllerAuth, Endpoint, EndpointError, Exchange, FilePins, Fingerprint, Forwarded, Images, Login,
+    MemoryPins, PinStore, Secrets, Target,
 };
 pub use call::{Driver, Lend, grant};
 pub use dynamic::{DynamicError, Signature};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use farrier_lifecycle::Server;
 
-use super::broker::{Broker, Login, Target};
+use super::broker::{Broker, Login, Target, word};
 use super::call::{Driver, Lend};
 use super::error::CallError;
 use super::registry::Plugins;
@@ -74,19 +74,6 @@ impl Service {
         let endpoint =
             broker.service(&target, self.config.ca_file.as_deref()).map_err(|error| fault(error.to_string()))?;
         Ok(Lend { settings: Arc::clone(&self.settings), ..Lend::new(endpoint, gate) })
-    }
-}
-
-/// The configuration's word for a scheme.
-const fn word(scheme: &AuthScheme) -> &'static str {
-    match scheme {
-        AuthScheme::None => "none",
-        AuthScheme::Basic => "basic",
-        AuthScheme::Bearer => "bearer",
-        AuthScheme::RedfishSession => "redfish-session",
-        AuthScheme::LoginToken(_) => "login-token",
-        AuthScheme::Oauth1Plaintext => "oauth1-plaintext",
-        AuthScheme::Oauth2ClientCredentials(_) => "oauth2-client-credentials",
     }
 }
 

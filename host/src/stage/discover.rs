@@ -14,9 +14,8 @@ use super::{Stop, Work};
 use crate::config::Requirement;
 use crate::inventory::Expected;
 use crate::plugin::wit::bmc_driver::{Identity, Inventory};
-use crate::plugin::wit::metadata::AuthScheme;
 use crate::plugin::wit::types::Error;
-use crate::plugin::{CallError, Driver, Lend};
+use crate::plugin::{CallError, ControllerAuth, Driver, Lend};
 
 /// Find, identify, check, read.
 pub async fn run(work: &Work) -> Result<Outcome, Stop> {
@@ -62,7 +61,7 @@ fn claimed_elsewhere(server: &Server, expected: &Expected) -> Result<(), Fault> 
 
 /// Offer the controller to the nominated drivers until one confirms it.
 async fn identify(work: &Work, server: &Server) -> Result<(String, Driver, Lend, Identity), Stop> {
-    let probe = work.endpoint(AuthScheme::None, None)?;
+    let probe = work.endpoint(ControllerAuth::NOBODY, None)?;
     let timeout = Duration::from_millis(work.parts.config.bmc.request_timeout_ms);
     let root = probe.probe_service_root(timeout).await.map_err(CallError::from)?;
     let class = server.lease.vendor_class.as_deref();

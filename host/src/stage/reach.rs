@@ -12,8 +12,7 @@ use crate::bus::StandingOf;
 use crate::config::{Config, for_driver};
 use crate::egress::{Effect, Gate};
 use crate::fault::SecretError;
-use crate::plugin::wit::metadata::AuthScheme;
-use crate::plugin::{Driver, Endpoint, Lend, Login, Target};
+use crate::plugin::{ControllerAuth, Driver, Endpoint, Lend, Login, Target};
 
 /// The account configured for the controllers of this driver, with its password as it is now.
 pub fn login(config: &Config, driver: &str, site: Option<&str>) -> Result<Login, Fault> {
@@ -40,7 +39,7 @@ pub fn login(config: &Config, driver: &str, site: Option<&str>) -> Result<Login,
 pub fn endpoint(
     parts: &Parts,
     server: &Server,
-    auth: AuthScheme,
+    auth: ControllerAuth,
     login: Option<Login>,
 ) -> Result<Arc<Endpoint>, Fault> {
     let ip = match server.lease.ip {
@@ -49,7 +48,7 @@ pub fn endpoint(
     };
     let origin = format!("https://{ip}:{}/", parts.config.bmc.port);
     let origin = origin.parse().map_err(|error| unusable(&format!("{origin}: {error}")))?;
-    let target = Target { origin, pin: server.id.to_string(), auth, login };
+    let target = Target { origin, pin: server.id.to_string(), auth: auth.into(), login };
     parts.broker.endpoint(&target).map_err(|error| unusable(&error.to_string()))
 }
 
@@ -66,8 +65,7 @@ pub fn driver(parts: &Parts, server: &Server) -> Result<Driver, Fault> {
 pub fn looking(parts: &Parts, server: &Server) -> Result<(Driver, Lend), Fault> {
     let driver = driver(parts, server)?;
     let login = login(&parts.config, driver.name(), server.facts.site.as_deref())?;
-    let auth = driver.plugin().info.auth.first().cloned().unwrap_or(AuthScheme::Basic);
-    let endpoint = endpoint(parts, server, auth, Some(login))?;
+    let endpoint = endpoint(parts, server, ControllerAuth::of(&driver.plugin().info), Some(login))?;
     let gate = Gate {
         server: Some(server.id.clone()),
         grant: Effect::Look,

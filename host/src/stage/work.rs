@@ -16,7 +16,7 @@ use crate::egress::{Effect, Gate};
 use crate::fault::Secret;
 use crate::inventory::{Expected, Found};
 use crate::plugin::wit::metadata::AuthScheme;
-use crate::plugin::{CallError, Driver, Endpoint, Lend, Login, Progress, Secrets, Target};
+use crate::plugin::{CallError, ControllerAuth, Driver, Endpoint, Lend, Login, Progress, Secrets, Target};
 
 /// The attempt does not count any more: its lease or its store is gone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,15 +182,16 @@ impl Work {
     pub fn lend(&self, driver: &str) -> Result<Lend, Fault> {
         let server = self.server();
         let login = Some(self.login(driver)?);
-        let auth = self.parts.plugins.driver(driver).and_then(|driver| driver.plugin().info.auth.first().cloned());
-        let endpoint = self.endpoint(auth.unwrap_or(AuthScheme::Basic), login)?;
+        let plugin = self.parts.plugins.driver(driver);
+        let auth = plugin.map_or(ControllerAuth::BASIC, |driver| ControllerAuth::of(&driver.plugin().info));
+        let endpoint = self.endpoint(auth, login)?;
         let mut lend = Lend::new(endpoint, self.gate());
         lend.progress = Some(Arc::new(Teller { board: self.parts.progress.clone(), id: server.id }));
         Ok(lend)
     }
 
     /// The controller, as nobody or with a login.
-    pub fn endpoint(&self, auth: AuthScheme, login: Option<Login>) -> Result<Arc<Endpoint>, Fault> {
+    pub fn endpoint(&self, auth: ControllerAuth, login: Option<Login>) -> Result<Arc<Endpoint>, Fault> {
         reach::endpoint(&self.parts, &self.server(), auth, login)
     }
 

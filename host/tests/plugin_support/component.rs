@@ -19,6 +19,8 @@ pub struct Hostile {
     /// What `$ask` asks for.
     pub path: &'static str,
     pub header: &'static str,
+    /// Does it export `bmc-driver` too?
+    pub driver: bool,
 }
 
 impl Default for Hostile {
@@ -31,6 +33,7 @@ impl Default for Hostile {
             describe: "",
             path: "/redfish/v1/",
             header: "accept",
+            driver: false,
         }
     }
 }
@@ -59,9 +62,11 @@ impl Hostile {
     /// The component's bytes.
     pub fn build(&self) -> Vec<u8> {
         let length = |text: &str| text.len().to_string();
+        let driver = if self.driver { include_str!("../plugin_hostile/driver.wat") } else { "" };
+        let export = if self.driver { "export farrier:provisioning/bmc-driver@VERSION;" } else { "" };
         let wat = include_str!("../plugin_hostile/base.wat")
             .replace("IMPORTS", IMPORTS)
-            .replace("HELPERS", &[include_str!("../plugin_hostile/ask.wat"), self.helpers].concat())
+            .replace("HELPERS", &[include_str!("../plugin_hostile/ask.wat"), driver, self.helpers].concat())
             .replace("BODY", self.body)
             .replace("DESCRIBE", self.describe)
             .replace("NAMELEN", &length(self.name))
@@ -84,8 +89,10 @@ impl Hostile {
                 import wasi:clocks/monotonic-clock@0.2.6;
                 export farrier:provisioning/metadata@{version};
                 export farrier:provisioning/telemetry@{version};
+                {export}
             }}",
-            version = self.version
+            version = self.version,
+            export = export.replace("VERSION", self.version)
         );
         let package = resolve.push_str("world.wit", &world).unwrap();
         let world = resolve.select_world(&[package], Some("hostile")).unwrap();

@@ -17,6 +17,7 @@ use super::Login;
 use super::check;
 use super::line::{Answer, Line, OutBody, Outgoing};
 use super::request::base_headers;
+use super::scheme;
 use crate::fault::Secret;
 use crate::plugin::wit::http::HttpError;
 use crate::plugin::wit::metadata::{ApiVersion, AuthScheme, LoginToken, Logout, Oauth2Client, TokenSource};
@@ -158,6 +159,7 @@ async fn by_token(line: &Line, how: &LoginToken, login: &Login, deadline: Instan
         Some(Logout::Session(session)) => pointed(&answer.body, &session.id).map(|id| session.path.replace("$id", &id)),
         None => None,
     };
+    let logout = logout.filter(|path| scheme::ends(&how.path, path));
     Ok(Pass { token: Some(Secret::new(token)), logout, renewable: true, ..Pass::with(headers) })
 }
 

@@ -14,6 +14,7 @@ mod line;
 mod login;
 mod pins;
 mod request;
+mod scheme;
 mod secrets;
 mod tls;
 
@@ -28,6 +29,7 @@ pub use endpoint::{Endpoint, Exchange, Failure, Forwarded};
 pub use images::Images;
 pub use line::Refusal;
 pub use pins::{FilePins, Fingerprint, MemoryPins, PinStore};
+pub use scheme::{ControllerAuth, problem as login_problem, word};
 pub use secrets::Secrets;
 pub use tls::by_web as web_client;
 
