@@ -137,6 +137,53 @@ async fn asking_for_its_own_path_works() {
     assert_eq!(rig.server.lines(), ["GET /redfish/v1/"]);
 }
 
+/// GET `PATH` so many times at once; the answers' place is at 256. A request is 48 bytes, an answer 32.
+const MANY: &str = "
+  (func $many (param $count i32)
+    (local $at i32) (local $left i32)
+    (local.set $at (i32.const 0x10000)) (local.set $left (local.get $count))
+    (loop $on
+      (i32.store offset=4 (local.get $at) (i32.const 640)) (i32.store offset=8 (local.get $at) (i32.const PATHLEN))
+      (local.set $at (i32.add (local.get $at) (i32.const 48)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $on (local.get $left)))
+    (global.set $next (local.get $at))
+    (call $send_many (i32.const 0x10000) (local.get $count) (i32.const 8) (i32.const 256)))
+  (func $answer (param $index i32) (result i32)
+    (i32.add (i32.load (i32.const 256)) (i32.mul (local.get $index) (i32.const 32))))";
+
+#[tokio::test]
+async fn more_requests_at_once_than_anybody_needs_are_denied() {
+    let asks = "(drop (memory.grow (i32.const 8)))
+        (call $many (i32.const 1001))
+        (call $fail (i32.add (i32.load8_u offset=8 (call $answer (i32.const 1000))) (i32.const 9))
+          (i32.load offset=16 (call $answer (i32.const 1000))) (i32.load offset=20 (call $answer (i32.const 1000))))";
+    let rig = rig(Hostile { helpers: MANY, ..body(asks) }).await;
+    let error = rig.call().await.unwrap_err();
+    assert!(matches!(&error, CallError::Plugin(Error::Denied(text)) if text.contains("1000 requests")), "{error:?}");
+    assert_eq!(rig.server.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn answers_collected_at_once_have_room_for_half_of_the_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    // The fourth fits, and from the sixth on nothing does: none of them may come.
+    let asks = "(drop (memory.grow (i32.const 50)))
+        (call $many (i32.const 100))
+        (if (i32.load8_u (call $answer (i32.const 3))) (then (unreachable)))
+        (if (i32.ne (i32.load8_u offset=8 (call $answer (i32.const 5))) (i32.const 4)) (then (unreachable)))
+        (if (i32.ne (i32.load8_u offset=8 (call $answer (i32.const 99))) (i32.const 4)) (then (unreachable)))
+        (call $nothing)";
+    Hostile { helpers: MANY, ..body(asks) }.write(dir.path());
+    let settings = farrier::config::Plugins { memory_mib: 4, ..settings(dir.path()) };
+    let (plugins, _) = Plugins::open_uncached(&settings).await.unwrap();
+    let server = Server::start(|_| Reply::text(vec![b'x'; 400 << 10])).await;
+    let endpoint = broker().endpoint(&target(&server.origin, AuthScheme::None, "x")).unwrap();
+    let lend = Lend::new(endpoint, Gate::detached(Effect::Look));
+    assert_eq!(plugins.driver("hostile").unwrap().read_sensors(&lend).await.unwrap().len(), 0);
+    assert!(server.lines().len() < 20, "{}", server.lines().len());
+}
+
 #[tokio::test]
 async fn a_huge_copy_is_refused() {
     let grows = "(drop (memory.grow (i32.const 512)))

@@ -1,11 +1,12 @@
 //! The contract's imports, as a guest sees them.
 //!
-//! Promises that a call reaches what it was lent and nothing else. While a plugin describes itself it was lent nothing, and
-//! every import but `log` and `clock` refuses.
+//! Promises that a call reaches what it was lent and nothing else, and that what it collects at once stays below half of the memory it may
+//! have: the other half takes the copy. While a plugin describes itself it was lent nothing, and every import but `log` and `clock` refuses.
 
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 
 use super::broker::Exchange;
 use super::state::{CallState, Lent};
@@ -18,6 +19,8 @@ const LINES: u32 = 1_000;
 const LINE: usize = 4_096;
 /// Requests of one `send-many` under way. A controller's line lets one through; more would only wait there.
 const IN_FLIGHT: usize = 8;
+/// Requests of one `send-many`.
+const AT_ONCE: usize = 1_000;
 
 impl types::Host for CallState {}
 
@@ -34,18 +37,62 @@ impl http::Host for CallState {
 
     async fn send_many(&mut self, requests: Vec<Request>, max_in_flight: u32) -> Vec<Result<Response, HttpError>> {
         let Some(lent) = &self.lent else { return requests.iter().map(|_| Err(nothing_lent())).collect() };
+        if requests.len() > AT_ONCE {
+            return requests
+                .iter()
+                .map(|_| Err(HttpError::Denied(format!("more than {AT_ONCE} requests at once"))))
+                .collect();
+        }
         let in_flight = usize::try_from(max_in_flight).unwrap_or(IN_FLIGHT).clamp(1, IN_FLIGHT);
         let exchange = exchange(lent, self.deadline);
-        let sends: Vec<_> = requests.iter().map(|request| lent.endpoint.send(request, &exchange)).collect();
-        let answers: Vec<_> = futures_util::stream::iter(sends).buffered(in_flight).collect().await;
-        self.waited = true;
-        let take = |answer: Result<Response, super::broker::Failure>| {
-            answer.map_err(|failure| {
-                self.denied = failure.denied.or(self.denied.take());
+        let mut room = Room::new(self.limits.memory() / 2);
+        let mut waiting = requests.iter();
+        let mut under_way: FuturesOrdered<_> =
+            waiting.by_ref().take(in_flight).map(|request| lent.endpoint.send(request, &exchange)).collect();
+        let (mut answers, mut denied) = (Vec::new(), None);
+        while let Some(answer) = under_way.next().await {
+            answers.push(room.take(answer.map_err(|failure| {
+                denied = failure.denied.or(denied.take());
                 failure.error
-            })
-        };
-        answers.into_iter().map(take).collect()
+            })));
+            if let Some(request) = waiting.next().filter(|_| !room.spent()) {
+                under_way.push_back(lent.endpoint.send(request, &exchange));
+            }
+        }
+        // What was not sent any more.
+        answers.resize_with(requests.len(), || Err(room.refusal()));
+        self.waited = true;
+        self.denied = denied.or(self.denied.take());
+        answers
+    }
+}
+
+/// What the answers of one `send-many` may still take.
+struct Room {
+    whole: usize,
+    left: Option<usize>,
+}
+
+impl Room {
+    const fn new(whole: usize) -> Self {
+        Self { whole, left: Some(whole) }
+    }
+
+    /// Did an answer find none?
+    const fn spent(&self) -> bool {
+        self.left.is_none()
+    }
+
+    fn refusal(&self) -> HttpError {
+        HttpError::TooLarge(u64::try_from(self.whole).unwrap_or(u64::MAX))
+    }
+
+    /// The answer, if it has room; after the first that has none, nothing has.
+    fn take(&mut self, answer: Result<Response, HttpError>) -> Result<Response, HttpError> {
+        let answer = answer?;
+        let headers: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.left = self.left.and_then(|left| left.checked_sub(answer.body.len().saturating_add(headers)));
+        if self.spent() { Err(self.refusal()) } else { Ok(answer) }
     }
 }
 

@@ -23,6 +23,11 @@ impl Limits {
         Self { memory, used: 0, exceeded: None }
     }
 
+    /// Bytes of all linear memories together.
+    pub const fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Which limit was hit, if one was.
     pub fn exceeded(&self) -> Option<&str> {
         self.exceeded.as_deref()

@@ -41,6 +41,7 @@ impl Default for Hostile {
 const IMPORTS: &str = r#"
   (import "farrier:provisioning/http@VERSION" "send"
     (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  (import "farrier:provisioning/http@VERSION" "send-many" (func $send_many (param i32 i32 i32 i32)))
   (import "wasi:cli/environment@0.2.6" "get-environment" (func $environment (param i32)))
   (import "wasi:clocks/monotonic-clock@0.2.6" "subscribe-duration" (func $sleep (param i64) (result i32)))
 "#;
