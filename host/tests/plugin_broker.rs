@@ -296,6 +296,31 @@ async fn requests_carry_what_controllers_need_and_answers_hide_the_address() {
 }
 
 #[tokio::test]
+async fn an_answer_in_which_a_secret_could_not_be_masked_is_refused() {
+    let server = Server::start(|seen| match (seen.path.as_str(), seen.header("accept-encoding")) {
+        ("/plain", _) => Reply::text("{}").with("content-encoding", "identity"),
+        ("/registry", Some(_)) => Reply::status(406),
+        ("/registry", None) => Reply::text("{}"),
+        ("/squeezed", Some(_)) => Reply::status(406),
+        _ => Reply::text("hunter22").with("content-encoding", "x-reversed"),
+    })
+    .await;
+    let endpoint = broker().endpoint(&target(&server.origin, AuthScheme::None, "x")).unwrap();
+    assert_eq!(get(&endpoint, "/plain").await.unwrap().status, 200);
+    let refused = get(&endpoint, "/coded").await;
+    assert!(matches!(&refused, Err(HttpError::Unreachable(text)) if text.contains("`x-reversed`")), "{refused:?}");
+    assert_eq!(get(&endpoint, "/registry").await.unwrap().status, 200, "asked again without a word of codings");
+    assert_eq!(get(&endpoint, "/squeezed").await.unwrap().status, 406, "the second answer is no better");
+    let before = server.lines().len();
+    for name in ["Accept-Encoding", "Range", "TE", "Accept-Charset"] {
+        let text = TextOrSecret::Text("bytes=1-".to_owned());
+        let asks = Request { headers: vec![(name.to_owned(), text)], ..request(Method::Get, "/a", Body::None) };
+        assert!(matches!(send(&endpoint, &asks, &Secrets::none()).await, Err(HttpError::Denied(_))), "{name}");
+    }
+    assert_eq!(server.lines().len(), before);
+}
+
+#[tokio::test]
 async fn one_request_at_a_time_and_no_faster_than_the_rate() {
     let server = Server::start(|_| Reply::text("{}")).await;
     let broker = broker_with(&Bmc { rate: 20, ..Bmc::default() });

@@ -1,12 +1,18 @@
-//! What a plugin may write in a request: paths and header names.
+//! What a plugin may write in a request: paths and header names. And what an answer may not be: coded.
 //!
 //! Promises that what passes here can only reach the endpoint's own origin. Refuses rather than repairs: a plugin that sends
 //! something odd should learn of it.
 
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use url::Url;
 
-/// Names the host owns. Hop-by-hop names are here because they would let a guest talk about the connection.
-const REFUSED: [&str; 14] = [
+/// Names the host owns. Hop-by-hop names are here because they would let a guest talk about the connection; codings, charsets and ranges
+/// because a secret is masked as it is written, and in a compressed, transcoded or cut echo it would not be found.
+const REFUSED: [&str; 18] = [
+    "accept-charset",
+    "accept-encoding",
+    "range",
+    "if-range",
     "host",
     "authorization",
     "proxy-authorization",
@@ -59,6 +65,18 @@ pub fn header(name: &str, secret: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// How an answer is coded, if it is: the host asks for none, and could not mask what it cannot read.
+pub fn coding(headers: &HeaderMap) -> Option<String> {
+    let plain = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    let chunked = |coding: &str| plain(coding) || coding.eq_ignore_ascii_case("chunked");
+    let content = headers.get_all(CONTENT_ENCODING).iter().flat_map(codings).find(|coding| !plain(coding));
+    content.or_else(|| headers.get_all(TRANSFER_ENCODING).iter().flat_map(codings).find(|coding| !chunked(coding)))
+}
+
+fn codings(value: &HeaderValue) -> Vec<String> {
+    String::from_utf8_lossy(value.as_bytes()).split(',').map(|coding| coding.trim().to_owned()).collect()
+}
+
 /// Where a redirect or `Location` leads on this origin: path and query; `None` if it leads elsewhere.
 pub fn same_origin(origin: &Url, from: &Url, location: &str) -> Option<String> {
     let target = from.join(location).ok()?;
@@ -104,11 +122,23 @@ mod tests {
 
     #[test]
     fn headers_of_the_host_are_refused() {
-        for name in ["Host", "AUTHORIZATION", "Connection", "x-auth-token"] {
+        for name in ["Host", "AUTHORIZATION", "Connection", "x-auth-token", "Accept-Encoding", "Range", "TE"] {
             assert!(header(name, true).is_err(), "{name}");
         }
         assert!(header("Cookie", false).is_err());
         assert!(header("Cookie", true).is_ok() && header("If-Match", false).is_ok());
+    }
+
+    #[test]
+    fn a_coded_answer_is_recognised() {
+        let of = |name, value: &str| coding(&HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]));
+        for plain in ["", "identity", "Identity , identity"] {
+            assert_eq!(of(CONTENT_ENCODING, plain), None, "{plain}");
+        }
+        assert_eq!(of(CONTENT_ENCODING, "identity, GZIP").as_deref(), Some("GZIP"));
+        assert_eq!(of(TRANSFER_ENCODING, "chunked"), None);
+        assert_eq!(of(TRANSFER_ENCODING, "deflate, chunked").as_deref(), Some("deflate"));
+        assert_eq!(coding(&HeaderMap::new()), None);
     }
 
     #[test]
