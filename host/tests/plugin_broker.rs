@@ -179,6 +179,22 @@ async fn tokens_of_fleet_tools() {
 }
 
 #[tokio::test]
+async fn a_token_said_to_live_for_ever_is_used_like_any_other() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        "POST /token" => Reply::text(format!(r#"{{"access_token":"tttttttt","expires_in":{}}}"#, u64::MAX)),
+        _ => Reply::text("{}"),
+    })
+    .await;
+    let how = Oauth2Client { token_path: "/token".to_owned(), scope: None };
+    let auth = AuthScheme::Oauth2ClientCredentials(how);
+    let endpoint = broker().endpoint(&target(&server.origin, auth, "pw")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(get(&endpoint, "/x").await.unwrap().status, 200);
+    }
+    assert_eq!(server.count("POST /token"), 1);
+}
+
+#[tokio::test]
 async fn a_logout_goes_where_the_login_went_or_nowhere() {
     let volume = "/redfish/v1/Systems/1/Storage/1/Volumes/1";
     let server = Server::start(move |seen| match seen.method.as_str() {

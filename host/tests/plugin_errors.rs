@@ -55,6 +55,8 @@ fn the_table_of_the_contracts_errors_is_right() {
     assert_eq!((other(true).retry(), other(false).retry()), (Retry::Backoff, Retry::Never));
     let busy = CallError::Plugin(Error::Busy(Busy { retry_after: Some(7), reason: text() }));
     assert_eq!(busy.retry(), Retry::After(7_000));
+    let for_ever = CallError::Plugin(Error::Busy(Busy { retry_after: Some(u32::MAX), reason: text() }));
+    assert_eq!(for_ever.retry(), Retry::After(3_600_000));
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::egress::Denied;
 
 /// When a controller is busy and does not say for how long, milliseconds.
 const BUSY: u64 = 30_000;
+/// Nobody is left alone for longer than this because of what it said, milliseconds.
+const LONGEST: u64 = 3_600_000;
 
 /// A failed call.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +145,8 @@ impl CallError {
             | Self::Deadline { .. }
             | Self::Refused(Denied::LeaseUnconfirmed { .. } | Denied::Unknown { .. }) => Retry::Backoff,
             Self::Plugin(E::Busy(busy)) => {
-                Retry::After(busy.retry_after.map_or(BUSY, |seconds| u64::from(seconds).saturating_mul(1000)))
+                let said = busy.retry_after.map(|seconds| u64::from(seconds).saturating_mul(1000));
+                Retry::After(said.unwrap_or(BUSY).min(LONGEST))
             }
             Self::Plugin(E::Other(other)) if other.retryable => Retry::Backoff,
             _ => Retry::Never,

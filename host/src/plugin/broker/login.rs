@@ -23,6 +23,8 @@ use crate::plugin::wit::http::HttpError;
 use crate::plugin::wit::metadata::{ApiVersion, AuthScheme, LoginToken, Logout, Oauth2Client, TokenSource};
 
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
+/// A token is asked for anew after this long, however long it was said to live.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// What a request carries to be let in.
 pub struct Pass {
@@ -180,7 +182,10 @@ async fn oauth2(line: &Line, how: &Oauth2Client, login: &Login, deadline: Instan
         .ok()
         .and_then(|body| body.pointer("/expires_in").and_then(Value::as_u64));
     let pass = Pass::one(AUTHORIZATION, &format!("Bearer {token}"))?;
-    let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.saturating_sub(30)));
+    let until = seconds.and_then(|seconds| {
+        let life = Duration::from_secs(seconds.saturating_sub(30)).min(LONGEST);
+        Instant::now().checked_add(life)
+    });
     Ok(Pass { token: Some(Secret::new(token)), renewable: true, until, ..pass })
 }
 
