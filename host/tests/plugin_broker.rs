@@ -392,6 +392,22 @@ async fn the_service_root_is_read_by_nobody_and_once() {
 }
 
 #[tokio::test]
+async fn a_service_root_that_was_not_there_yet_is_looked_for_again() {
+    let asked = AtomicU32::new(0);
+    let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::status(404),
+        1 => Reply::text("<html>starting</html>"),
+        _ => Reply::text(r#"{"Vendor":"Acme"}"#),
+    })
+    .await;
+    let endpoint = broker().endpoint(&target(&server.origin, AuthScheme::None, "x")).unwrap();
+    for found in [false, false, true, true] {
+        assert_eq!(endpoint.probe_service_root(Duration::from_secs(2)).await.unwrap().is_some(), found);
+    }
+    assert_eq!(server.lines().len(), 3, "once found, not read again");
+}
+
+#[tokio::test]
 async fn a_forwarded_request_is_checked_and_logged_in_like_any_other() {
     let server = Server::start(redfish(10)).await;
     let endpoint = broker().endpoint(&target(&server.origin, AuthScheme::RedfishSession, "right")).unwrap();

@@ -108,7 +108,8 @@ impl Endpoint {
         &self.line.origin
     }
 
-    /// The Redfish service root, read without a login, for choosing a driver. `None`: the system has none. Read once.
+    /// The Redfish service root, read without a login, for choosing a driver. `None`: the system has none now.
+    /// Once found it is not read again.
     pub async fn probe_service_root(&self, timeout: Duration) -> Result<Option<serde_json::Value>, HttpError> {
         let deadline = Instant::now() + timeout;
         let _turn = self.line.turn(deadline).await?;

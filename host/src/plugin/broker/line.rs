@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::images::{Upload, upload_time};
@@ -122,8 +122,8 @@ pub struct Line {
     turn: Semaphore,
     next: Mutex<Option<Instant>>,
     refused: Mutex<HashMap<Refusal, Instant>>,
-    /// The service root, as anybody may read it; kept while the process lives.
-    pub root: OnceCell<Option<serde_json::Value>>,
+    /// The service root, as anybody may read it; once found, kept while the process lives.
+    pub root: OnceLock<serde_json::Value>,
 }
 
 impl Line {
@@ -143,7 +143,7 @@ impl Line {
             turn: Semaphore::new(1),
             next: Mutex::default(),
             refused: Mutex::default(),
-            root: OnceCell::new(),
+            root: OnceLock::new(),
         }
     }
 

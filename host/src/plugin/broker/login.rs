@@ -110,26 +110,32 @@ async fn redfish(line: &Line, login: &Login, deadline: Instant) -> Result<Pass, 
     }
 }
 
-/// The service root, read by nobody in particular; `None` if there is none.
+/// The service root, read by nobody in particular; `None` if there is none, or none yet: a controller that boots answers 404 for a while.
 pub async fn root(line: &Line, deadline: Instant) -> Result<Option<&Value>, HttpError> {
-    let get = || async {
-        let url = check::path(&line.origin, "/redfish/v1/").map_err(HttpError::Denied)?;
-        let request = Outgoing { method: reqwest::Method::GET, url, headers: base_headers(), body: OutBody::Empty };
-        let mut answer = line.own(&request, deadline).await?;
-        if matches!(answer.status, 301 | 302 | 307 | 308)
-            && let Some(path) =
-                answer.header("location").and_then(|to| check::same_origin(&line.origin, &request.url, to))
-        {
-            let url = check::path(&line.origin, &path).map_err(HttpError::Denied)?;
-            answer = line.own(&Outgoing { url, ..request }, deadline).await?;
-        }
-        if answer.status >= 500 {
-            return Err(HttpError::Unreachable(format!("the service root answers {}", answer.status)));
-        }
-        let document = serde_json::from_slice::<Value>(&answer.body).ok();
-        Ok(document.filter(|document| answer.status == 200 && document.is_object()))
-    };
-    line.root.get_or_try_init(get).await.map(Option::as_ref)
+    if line.root.get().is_none()
+        && let Some(found) = read_root(line, deadline).await?
+    {
+        // An error: somebody was faster, and found the same.
+        let _ = line.root.set(found);
+    }
+    Ok(line.root.get())
+}
+
+async fn read_root(line: &Line, deadline: Instant) -> Result<Option<Value>, HttpError> {
+    let url = check::path(&line.origin, "/redfish/v1/").map_err(HttpError::Denied)?;
+    let request = Outgoing { method: reqwest::Method::GET, url, headers: base_headers(), body: OutBody::Empty };
+    let mut answer = line.own(&request, deadline).await?;
+    if matches!(answer.status, 301 | 302 | 307 | 308)
+        && let Some(path) = answer.header("location").and_then(|to| check::same_origin(&line.origin, &request.url, to))
+    {
+        let url = check::path(&line.origin, &path).map_err(HttpError::Denied)?;
+        answer = line.own(&Outgoing { url, ..request }, deadline).await?;
+    }
+    if answer.status >= 500 {
+        return Err(HttpError::Unreachable(format!("the service root answers {}", answer.status)));
+    }
+    let document = serde_json::from_slice::<Value>(&answer.body).ok();
+    Ok(document.filter(|document| answer.status == 200 && document.is_object()))
 }
 
 async fn by_token(line: &Line, how: &LoginToken, login: &Login, deadline: Instant) -> Result<Pass, HttpError> {
