@@ -1,6 +1,7 @@
 //! What the types of the configuration cannot say: sections that need each other, files that must be there, numbers that must fit.
 
-use super::{Config, Problem, TlsPolicy};
+use super::check_api::loopback;
+use super::{Config, NetBox, Problem, TlsPolicy};
 
 /// What types cannot say. Every problem, not the first.
 pub fn problems(config: &Config) -> Vec<Problem> {
@@ -42,6 +43,7 @@ fn inventory(config: &Config, say: &mut impl FnMut(&str, String, &str)) {
         _ => {}
     }
     if let Some(netbox) = &config.netbox {
+        origin(netbox, say);
         match netbox.token() {
             None => say("netbox", "exactly one of `token_file` and `token_env` is needed".to_owned(), ""),
             Some(reference) => secret("netbox.token_file", &reference, say),
@@ -55,6 +57,20 @@ fn inventory(config: &Config, say: &mut impl FnMut(&str, String, &str)) {
             ),
             None => {}
         }
+    }
+}
+
+/// The token goes with each request.
+fn origin(netbox: &NetBox, say: &mut impl FnMut(&str, String, &str)) {
+    match netbox.url.scheme() {
+        "https" => {}
+        "http" if netbox.allow_http || loopback(&netbox.url) => {}
+        "http" => say(
+            "netbox.url",
+            format!("`{}` is another machine, and the token would pass in plain text", netbox.url),
+            "use https, with `ca_file` for an authority of your own; or, where the network between is yours alone, `allow_http = true`",
+        ),
+        other => say("netbox.url", format!("`{other}` is not spoken"), "https, or http to this machine"),
     }
 }
 
@@ -155,5 +171,29 @@ pub(super) fn secret(path: &str, reference: &super::SecretRef, say: &mut impl Fn
     if let Err(error) = reference.read() {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         say(path, format!("{error}{cause}"), "the file holds the secret in its first line, readable by this user only");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(netbox: &str) -> Vec<String> {
+        let text = format!("[netbox]\ntoken_env = \"PATH\"\n{netbox}");
+        let problems = problems(&super::super::keys::read(toml::from_str(&text).unwrap()).unwrap());
+        let hints = problems.into_iter().filter(|problem| problem.path == "netbox.url").map(|problem| problem.hint);
+        hints.collect()
+    }
+
+    #[test]
+    fn the_token_leaves_this_machine_in_the_clear_only_where_that_is_said() {
+        for sound in ["https://netbox.example.org", "http://127.0.0.1:8000", "http://[::1]", "http://localhost:8000"] {
+            assert!(found(&format!("url = \"{sound}\"")).is_empty(), "{sound}");
+        }
+        let hint = &found("url = \"http://netbox:8080\"")[0];
+        assert!(hint.contains("allow_http"), "{hint}");
+        assert!(found("url = \"http://netbox:8080\"\nallow_http = true").is_empty());
+        assert_eq!(found("url = \"http://localhost.example.org\"").len(), 1);
+        assert_eq!(found("url = \"ftp://netbox\"\nallow_http = true").len(), 1);
     }
 }

@@ -84,7 +84,7 @@ fn oidc(provider: &Oidc, say: &mut impl FnMut(&str, String, &str)) {
 }
 
 /// On this machine alone.
-fn loopback(url: &Url) -> bool {
+pub(super) fn loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

@@ -236,6 +236,9 @@ impl Http {
 pub struct NetBox {
     /// Its root, without `/api`.
     pub url: Url,
+    /// Plain HTTP to another machine is meant: the token passes the network in the clear.
+    #[serde(default)]
+    pub allow_http: bool,
     /// The token, in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
