@@ -134,6 +134,9 @@ pub struct Interface {
     /// For management only.
     #[serde(default)]
     pub mgmt_only: bool,
+    /// The routing table it is in, where that is said.
+    #[serde(default)]
+    pub vrf: Option<Nested>,
     /// The first MAC, any spelling.
     #[serde(default)]
     pub mac_address: Option<String>,
@@ -196,6 +199,9 @@ pub struct IpAddress {
     /// Says who made it.
     #[serde(default)]
     pub description: String,
+    /// The routing table it is in; none: the global one.
+    #[serde(default)]
+    pub vrf: Option<Nested>,
     /// `dcim.interface` for ours.
     #[serde(default)]
     pub assigned_object_type: Option<String>,

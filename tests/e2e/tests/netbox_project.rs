@@ -154,6 +154,61 @@ async fn an_operators_address_is_taken_into_use_or_left_alone() {
 }
 
 #[tokio::test]
+async fn what_an_operator_keeps_an_address_for_is_not_written_over() {
+    for version in BOTH {
+        let rig = Rig::populated(version).await;
+        let body =
+            json!({"address": "10.0.100.50/24", "status": "reserved", "description": "VIP of the storage cluster"});
+        let kept = rig.lab.create("ipam/ip-addresses", &body).unwrap();
+        let mut walker = Walker::new(README_MAC, "10.0.100.50");
+        walker.discovered(rig.device_id(NAME), NAME);
+        for _ in 0..2 {
+            let fault = rig.inventory.project_all(&walker.entries, &walker.server).await.unwrap_err();
+            assert_eq!(fault.code, "address-taken");
+            assert!(fault.text.contains("VIP of the storage cluster") && fault.hint.is_some(), "{fault}");
+        }
+        let address = rig.lab.get("ipam/ip-addresses", kept);
+        assert_eq!(address["description"], "VIP of the storage cluster");
+        assert!(address["assigned_object_id"].is_null() && rig.device(NAME)["oob_ip"].is_null(), "{address}");
+        assert_eq!(rig.journal(NAME).len(), walker.notes(), "the rest is written all the same");
+    }
+}
+
+#[tokio::test]
+async fn the_same_number_in_another_routing_table_is_another_address() {
+    for version in BOTH {
+        let rig = Rig::populated(version).await;
+        let vrf = rig.lab.create("ipam/vrfs", &json!({"name": "management"})).unwrap();
+        let site = rig.device(NAME)["site"]["id"].clone();
+        let place = match version {
+            Version::V3_7 => json!({"prefix": "10.0.100.0/26", "vrf": vrf, "site": site}),
+            Version::V4_6 => {
+                json!({"prefix": "10.0.100.0/26", "vrf": vrf, "scope_type": "dcim.site", "scope_id": site})
+            }
+        };
+        rig.lab.create("ipam/prefixes", &place).unwrap();
+        let bmcs = rig.lab.find("dcim/interfaces", "name", &json!("bmc"));
+        let theirs = bmcs.iter().find(|bmc| bmc["device"] == rig.device_id("AMS-SRV-002")).unwrap()["id"].clone();
+        let body = json!({"address": "10.0.100.50/24", "assigned_object_type": "dcim.interface", "assigned_object_id": theirs});
+        let elsewhere = rig.lab.create("ipam/ip-addresses", &body).unwrap();
+        let free = rig.lab.create("ipam/ip-addresses", &json!({"address": "10.0.100.51/24"})).unwrap();
+        let mut walker = Walker::new(README_MAC, "10.0.100.50");
+        walker.discovered(rig.device_id(NAME), NAME);
+        for ip in ["10.0.100.50", "10.0.100.51"] {
+            if ip != "10.0.100.50" {
+                walker.moves_to(ip);
+            }
+            project(&rig, &walker).await;
+            let address = rig.lab.get("ipam/ip-addresses", rig.device(NAME)["oob_ip"]["id"].as_u64().unwrap());
+            assert_eq!((&address["address"], &address["vrf"]["id"]), (&json!(format!("{ip}/26")), &json!(vrf)));
+        }
+        assert_eq!(rig.lab.get("ipam/ip-addresses", elsewhere)["assigned_object_id"], theirs, "not ours to take");
+        assert_eq!(rig.lab.get("ipam/ip-addresses", free)["description"], "");
+        rig.assert_correct();
+    }
+}
+
+#[tokio::test]
 async fn a_failure_in_discover_shows_although_the_server_has_no_id_yet() {
     for version in BOTH {
         let rig = Rig::populated(version).await;

@@ -155,25 +155,38 @@ pub fn cable(view: &View<'_>, new: &Object, old: Option<&Object>) -> Outcome {
     Ok(())
 }
 
-/// Prefixes: unique in the global table.
+/// The routing table an address or prefix is in, for messages; nothing where it may hold one twice.
+fn strict_table(view: &View<'_>, object: &Object) -> Option<String> {
+    let Some(vrf) = number(object, "vrf").and_then(|id| view.store.get("ipam/vrfs", id)) else {
+        return Some("global table".to_owned());
+    };
+    (vrf.get("enforce_unique") == Some(&json!(true))).then(|| format!("VRF {}", text(vrf, "name")))
+}
+
+/// Prefixes: unique in their table.
 pub fn prefix(view: &View<'_>, new: &Object, _: Option<&Object>) -> Outcome {
     let shown = text(new, "prefix");
-    if others(view, "ipam/prefixes", new).any(|other| text(other, "prefix") == shown) {
-        return Err(error("prefix", format!("Duplicate prefix found in global table: {shown}")));
+    let twin = |other: &Object| text(other, "prefix") == shown && number(other, "vrf") == number(new, "vrf");
+    if let Some(table) = strict_table(view, new)
+        && others(view, "ipam/prefixes", new).any(twin)
+    {
+        return Err(error("prefix", format!("Duplicate prefix found in {table}: {shown}")));
     }
     exists(view, new, "scope")
 }
 
-/// IP addresses: unique in the global table, never a network's own, and a primary one stays where it is.
+/// IP addresses: unique in their table, never a network's own, and a primary one stays where it is.
 pub fn address(view: &View<'_>, new: &Object, old: Option<&Object>) -> Outcome {
     exists(view, new, "assigned_object")?;
     let Some(own) = network_of(new) else { return Ok(()) };
     let shared = matches!(text(new, "role"), "anycast" | "vip" | "vrrp" | "hsrp" | "glbp" | "carp");
-    let twin = others(view, "ipam/ip-addresses", new)
-        .find(|other| network_of(other).is_some_and(|net| net.addr() == own.addr()));
-    if let Some(twin) = twin.filter(|_| !shared) {
-        let message = format!("Duplicate IP address found in global table: {}", text(twin, "address"));
-        return Err(error("address", message));
+    let same = |other: &&Object| {
+        number(other, "vrf") == number(new, "vrf") && network_of(other).is_some_and(|net| net.addr() == own.addr())
+    };
+    if let Some(table) = strict_table(view, new).filter(|_| !shared)
+        && let Some(twin) = others(view, "ipam/ip-addresses", new).find(same)
+    {
+        return Err(error("address", format!("Duplicate IP address found in {table}: {}", text(twin, "address"))));
     }
     let roomy = own.max_prefix_len() - own.prefix_len() > 1;
     if number(new, "assigned_object_id").is_some() && roomy && own.addr() == own.network() {

@@ -207,7 +207,7 @@ const UNUSED_INTERFACE: &[Field] = &[
     fixed("tagged_vlans", Default::List),
     fixed("wireless_link", Default::Null),
     fixed("wireless_lans", Default::List),
-    absent("vrf"),
+    to("vrf", "ipam/vrfs", OnDelete::Clear),
     absent("qinq_svlan").only(V46),
     absent("vlan_translation_policy").only(V46),
     fixed("l2vpn_termination", Default::Null),

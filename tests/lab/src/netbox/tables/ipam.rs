@@ -1,7 +1,7 @@
-//! Prefixes, IP addresses, their roles, and tenants.
+//! VRFs, prefixes, IP addresses, their roles, and tenants.
 //!
 //! Promises the fields of both versions; a prefix has `site` on 3.7 and `scope_type`, `scope_id` on 4.6, where
-//! `site` in a write is ignored as 4.6 ignores it. VRFs and VLANs are null.
+//! `site` in a write is ignored as 4.6 ignores it. VLANs are null.
 
 use super::super::choices;
 use super::super::schema::{
@@ -33,6 +33,32 @@ pub const ENDPOINTS: &[Endpoint] = &[
         ..BASE
     },
     Endpoint {
+        path: "ipam/vrfs",
+        model: "ipam.vrf",
+        noun: "VRF",
+        class: "VRF",
+        fields: &[
+            &[
+                name("name", 100).required(),
+                name("rd", 21).unique(),
+                to("tenant", "tenancy/tenants", OnDelete::Protect),
+                flag("enforce_unique", true),
+                fixed("import_targets", Default::List),
+                fixed("export_targets", Default::List),
+                count("ipaddress_count", "ipam/ip-addresses", "vrf").annotated(),
+                count("prefix_count", "ipam/prefixes", "vrf").annotated(),
+                COMMENTS,
+            ],
+            TAIL,
+        ],
+        brief37: &["name", "rd", "prefix_count"],
+        brief46: &["name", "rd", "description", "prefix_count"],
+        filters: &[Filter::Field("name"), Filter::Field("rd"), Filter::Via("tenant", &["tenant"])],
+        search: &["name", "rd", "description"],
+        order: &["name", "rd"],
+        ..BASE
+    },
+    Endpoint {
         path: "ipam/prefixes",
         model: "ipam.prefix",
         noun: "prefix",
@@ -45,7 +71,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
                 of("scope_type", Kind::Model).only(V46),
                 int("scope_id").only(V46),
                 computed("scope", show::scope).only(V46),
-                absent("vrf"),
+                to("vrf", "ipam/vrfs", OnDelete::Protect),
                 absent("vlan"),
                 to("tenant", "tenancy/tenants", OnDelete::Protect),
                 choice("status", choices::PREFIX, Default::Text("active")),
@@ -92,7 +118,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
             &[
                 computed("family", show::family),
                 of("address", Kind::Ip).required(),
-                absent("vrf"),
+                to("vrf", "ipam/vrfs", OnDelete::Protect),
                 to("tenant", "tenancy/tenants", OnDelete::Protect),
                 choice("status", choices::ADDRESS, Default::Text("active")),
                 choice("role", choices::ADDRESS_ROLE, Default::Text("")),
@@ -147,7 +173,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
                 fixed("cluster_count", ZERO).annotated(),
                 fixed("virtualmachine_count", ZERO).annotated(),
                 fixed("vlan_count", ZERO).annotated(),
-                fixed("vrf_count", ZERO).annotated(),
+                count("vrf_count", "ipam/vrfs", "tenant").annotated(),
             ],
             TAIL,
         ],
