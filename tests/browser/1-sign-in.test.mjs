@@ -37,7 +37,7 @@ test('who is not signed in is asked to, and comes back to where they were going'
 
 test('the way back leads nowhere else', async () => {
   const page = await open();
-  for (const elsewhere of ['https://example.org/', '//example.org/', '/\\example.org', 'javascript:alert(1)']) {
+  for (const elsewhere of ['https://example.org/', '//example.org/', '/\\example.org', '/.//example.org/', '/servers/..//example.org/', 'javascript:alert(1)']) {
     await page.goto(`/sign-in?back=${encodeURIComponent(elsewhere)}`);
     await page.getByLabel('Access token').fill(world.tokens.viewer);
     await page.getByRole('button', { name: 'Sign in' }).click();

@@ -8,14 +8,16 @@ const trouble = document.getElementById('trouble');
 const provider = document.getElementById('provider');
 const asked = new URLSearchParams(location.search);
 
-/** Where to go afterwards: a path of ours, nothing else. */
+/** Where to go afterwards: a page of ours, nothing else. A path that begins with `//` would be another host to whoever reads it without ours. */
 function back() {
+  const home = new URL('/', location.origin);
   const wanted = asked.get('back') ?? '/';
   try {
-    const url = new URL(wanted, location.origin);
-    return url.origin === location.origin && wanted.startsWith('/') && url.pathname !== '/sign-in' ? url.pathname + url.search + url.hash : '/';
+    const url = new URL(wanted, home);
+    const ours = url.origin === home.origin && wanted.startsWith('/') && !url.pathname.startsWith('//');
+    return ours && url.pathname !== '/sign-in' ? url : home;
   } catch {
-    return '/';
+    return home;
   }
 }
 
@@ -32,7 +34,7 @@ form.addEventListener('submit', async (event) => {
   try {
     const response = await fetch('/auth/token', { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify({ token: secret }), credentials: 'same-origin' });
     if (response.ok) {
-      location.replace(back());
+      location.replace(back().href);
       return;
     }
     const body = await response.json().catch(() => ({}));
@@ -50,8 +52,9 @@ async function start() {
   try {
     const means = await (await fetch('/auth/means', { headers: { Accept: 'application/json' } })).json();
     if (means.oidc) {
+      const { pathname, search, hash } = back();
       provider.hidden = false;
-      fill(provider, h('a', { class: 'button primary wide-button', href: `/auth/oidc?next=${encodeURIComponent(back())}` }, icon('person'), `Continue with ${means.oidc_name || 'single sign-on'}`), h('p', { class: 'or' }, h('span', null, 'or with a token')));
+      fill(provider, h('a', { class: 'button primary wide-button', href: `/auth/oidc?next=${encodeURIComponent(pathname + search + hash)}` }, icon('person'), `Continue with ${means.oidc_name || 'single sign-on'}`), h('p', { class: 'or' }, h('span', null, 'or with a token')));
       form.querySelector('button').classList.remove('primary');
     }
     if (means.token === false) form.hidden = true;
