@@ -198,7 +198,7 @@ async fn listen_api(
             }
         });
     }
-    let patience = http::serve::Patience::new(api.connections);
+    let patience = http::serve::Patience::of(api);
     tasks.spawn(http::serve::tcp(listener, tls, operators, patience, stop.clone()));
     Ok(())
 }

@@ -38,6 +38,9 @@ pub struct Api {
     pub rate: u32,
     /// Connections at once; more wait.
     pub connections: usize,
+    /// Connections of one address at once (IPv6: of a /64), more are closed; absent: a quarter, or behind a proxy all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_per_address: Option<usize>,
     /// A browser's session ends after this long without a request, milliseconds.
     pub session_idle_ms: u64,
     /// A browser's session ends after this long in any case, milliseconds.
@@ -60,6 +63,7 @@ impl Default for Api {
             behind_proxy: false,
             rate: 50,
             connections: 1024,
+            connections_per_address: None,
             session_idle_ms: 8 * 3_600_000,
             session_ms: 24 * 3_600_000,
             oidc: None,
@@ -72,6 +76,12 @@ impl Api {
     /// Does the listener itself speak TLS?
     pub const fn tls(&self) -> bool {
         self.cert_file.is_some()
+    }
+
+    /// Connections of one address at once. Behind a proxy everyone has the proxy's address, so it is the proxy that bounds them.
+    pub fn per_address(&self) -> usize {
+        let share = if self.behind_proxy { self.connections } else { self.connections.div_ceil(4) };
+        self.connections_per_address.unwrap_or(share)
     }
 
     /// Where browsers find it, without a `/` at the end.

@@ -13,6 +13,10 @@ pub fn problems(api: &Api, say: &mut impl FnMut(&str, String, &str)) {
     if api.connections == 0 {
         say("api.connections", "no connection would ever be taken".to_owned(), "1024 is the default");
     }
+    if api.connections_per_address == Some(0) {
+        let hint = "absent, it is a quarter of `connections`";
+        say("api.connections_per_address", "no connection would ever be taken".to_owned(), hint);
+    }
     if api.session_idle_ms < 60_000 || api.session_ms < api.session_idle_ms {
         let hint = "`session_idle_ms` is at least 60000, and `session_ms` no shorter";
         say("api.session_ms", "sessions would end before they are used".to_owned(), hint);
@@ -118,6 +122,15 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         assert!(found("").is_empty());
+    }
+
+    #[test]
+    fn one_address_has_a_share_of_the_connections_unless_a_proxy_is_in_front() {
+        let of = |text: &str| toml::from_str::<Api>(text).unwrap().per_address();
+        assert_eq!(of(""), 256);
+        assert_eq!((of("connections = 3"), of("behind_proxy = true")), (1, 1024));
+        assert_eq!(of("behind_proxy = true\nconnections_per_address = 9"), 9);
+        assert_eq!(found("connections_per_address = 0"), ["api.connections_per_address"]);
     }
 
     #[test]

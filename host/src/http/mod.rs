@@ -13,6 +13,8 @@ mod limit;
 mod local;
 pub mod problem;
 pub mod serve;
+mod share;
+mod stall;
 pub mod tls;
 mod ui;
 pub mod view;

@@ -1,7 +1,7 @@
 //! Connections of people and programs: TCP, TLS, and the unix socket.
 //!
-//! Promises a bound on connections, on the time a client takes to say what it wants, and on the size of its headers; that a stop lets requests
-//! under way end. Unlike the callbacks' listener it keeps connections alive and has no bound on an answer's time: a stream of events
+//! Promises a bound on connections, in all and for each address, on the time a client takes to say what it wants and to take what it is
+//! answered, and on the size of its headers; that a stop lets requests under way end. Unlike the callbacks' listener it keeps connections alive and has no bound on an answer's time: a stream of events
 //! lasts as long as its reader.
 
 use std::sync::Arc;
@@ -18,7 +18,10 @@ use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
 use super::auth::Door;
+use super::share::Shares;
+use super::stall::Stall;
 use super::tls::Tls;
+use crate::config::Api;
 
 /// How patient the listener is.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +30,24 @@ pub struct Patience {
     pub headers: Duration,
     /// What is under way when the host stops may take this long.
     pub grace: Duration,
+    /// A write that the client takes nothing of for so long ends the connection.
+    pub stall: Duration,
     /// Connections at once; more wait in the listener's queue.
     pub connections: usize,
+    /// Connections of one address (IPv6: of a /64); more are closed.
+    pub per_address: usize,
 }
 
 impl Patience {
-    /// With this many connections.
+    /// With this many connections, whoever opens them.
     pub const fn new(connections: usize) -> Self {
-        Self { headers: Duration::from_secs(10), grace: Duration::from_secs(3), connections }
+        let (headers, grace, stall) = (Duration::from_secs(10), Duration::from_secs(3), Duration::from_secs(30));
+        Self { headers, grace, stall, connections, per_address: connections }
+    }
+
+    /// With the connections of `[api]`.
+    pub fn of(api: &Api) -> Self {
+        Self { per_address: api.per_address(), ..Self::new(api.connections) }
     }
 }
 
@@ -52,9 +65,14 @@ pub async fn tcp(
     shutdown: CancellationToken,
 ) {
     let (permits, open) = (Arc::new(Semaphore::new(patience.connections)), TaskTracker::new());
+    let shares = Shares::new(patience.per_address);
     while let Some(Ok(permit)) = shutdown.run_until_cancelled(permits.clone().acquire_owned()).await {
         let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await else { break };
         let Some((stream, peer)) = accepted_or_wait(accepted).await else { continue };
+        let Some(share) = shares.take(Door::Plain { peer }.key()) else {
+            tracing::debug!(%peer, most = patience.per_address, "the address has enough connections");
+            continue;
+        };
         let (router, end, tls) = (router.clone(), shutdown.clone(), tls.clone());
         open.spawn(async move {
             // Answers are small; waiting for more to send would only delay them.
@@ -67,7 +85,7 @@ pub async fn tcp(
                     Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
                 },
             }
-            drop(permit);
+            drop((permit, share));
         });
     }
     open.close();
@@ -123,7 +141,8 @@ where
     let service = TowerToHyperService::new(Extension(door).layer(router));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(patience.headers).max_buf_size(HEAD).max_headers(LINES);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        std::pin::pin!(builder.serve_connection(TokioIo::new(Stall::new(stream, patience.stall)), service));
     // However it ends, the client knows as much as it needs; what it sent was committed or was not.
     tokio::select! {
         _ = connection.as_mut() => {}

@@ -106,6 +106,42 @@ async fn who_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_is_not_waited_for() {
+    let patience = Patience { stall: Duration::from_millis(300), ..Patience::new(1) };
+    let site = Site::with(Api::default(), patience).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    stream.write_all(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let other = tokio::time::timeout(Duration::from_secs(20), site.get("/open", &[]));
+    assert_eq!(other.await.expect("the one connection is given back").status, 200);
+}
+
+/// A connection from this address that has had an answer; `None`: it was closed at once.
+async fn held(site: &Site, from: &str) -> Option<TcpStream> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(site.address).await.unwrap();
+    let asked = stream.write_all(b"GET /open HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut buffer = [0; 512];
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut buffer)).await.unwrap();
+    (asked.is_ok() && read.is_ok_and(|read| read > 0)).then_some(stream)
+}
+
+#[tokio::test]
+async fn one_address_does_not_hold_every_connection() {
+    let site = Site::with(Api::default(), Patience { per_address: 2, ..Patience::new(8) }).await;
+    let (first, second) = (held(&site, "127.0.0.1").await, held(&site, "127.0.0.1").await);
+    assert!(first.is_some() && second.is_some());
+    assert!(held(&site, "127.0.0.1").await.is_none(), "the third is closed");
+    assert!(held(&site, "127.0.0.2").await.is_some(), "others are not");
+    drop(first);
+    let until = Instant::now() + Duration::from_secs(20);
+    while held(&site, "127.0.0.1").await.is_none() {
+        assert!(Instant::now() < until, "a share that is given back can be had again");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_stop_ends_the_listener_in_time() {
     let patience = Patience { grace: Duration::from_millis(300), ..Patience::new(8) };
     let site = Site::with(Api::default(), patience).await;

@@ -1,10 +1,12 @@
 //! A real listener with the gate in front of a few routes, and a client that says what it likes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use farrier::access::{NewToken, Permission, Principal, Role};
@@ -15,6 +17,7 @@ use farrier::http::auth::{Auth, Csrf, Who, guard, routes};
 use farrier::http::serve::{Patience, tcp};
 use farrier::http::tls::Tls;
 use farrier_lifecycle::Timestamp;
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 const EXTRA: &[Route] = &[
     ("GET", "/open", Permission::Public),
     ("POST", "/open", Permission::Public),
+    ("GET", "/flood", Permission::Public),
     ("GET", "/page", Permission::SignedIn),
     ("GET", "/test/me", Permission::SignedIn),
     ("GET", "/test/servers", Permission::ReadServers),
@@ -179,6 +183,10 @@ pub fn bearer(token: &str) -> String {
 fn handlers() -> Router {
     Router::new()
         .route("/open", get(|| async { "open" }).post(|body: String| async move { body.len().to_string() }))
+        .route(
+            "/flood",
+            get(|| async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(vec![b'x'; 0x10000]))) }),
+        )
         .route("/page", get(|| async { "page" }))
         .route("/test/me", get(me))
         .route("/test/servers", get(|| async { "servers" }))

@@ -184,6 +184,21 @@ async fn a_reader_that_is_too_slow_is_dropped_and_misses_nothing() {
 }
 
 #[tokio::test]
+async fn one_principal_does_not_hold_every_stream() {
+    let rig = Rig::new().await;
+    let (ana, ben) = (rig.token(Role::Viewer, None, None).await, rig.token(Role::Viewer, None, None).await);
+    let mut held = Vec::new();
+    for _ in 0..128 {
+        held.push(read(&rig, Some(&ana), None).await);
+    }
+    let refused = rig.get(Some(&ana), "/api/v1/events").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "too-many-streams"));
+    read(&rig, Some(&ben), None).await;
+    held.pop();
+    read(&rig, Some(&ana), None).await;
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_the_host() {
     let rig = Rig::new().await;
     let mut reader = read(&rig, None, None).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use farrier_lifecycle::{JournalEntry, ServerId};
@@ -25,8 +25,10 @@ use super::extract::{MAX_NAME, Params, line};
 use super::{Api, Problem};
 use crate::access::{Permission, Principal};
 use crate::bus::BusError;
+use crate::config;
 use crate::fleet::{Change, Place, Row, Transition};
 use crate::http::auth::{LONGEST_STREAM, Who};
+use crate::http::share::Share;
 use crate::http::view::{EntryView, ServerView};
 use crate::order::{Order, OrderView};
 
@@ -36,6 +38,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const BATCH: usize = 256;
 /// Entries given after a break; with more to catch up on, reading anew is cheaper.
 const MOST: usize = 2_000;
+
+/// Streams one principal may follow at once: a part of the listener's connections, since each holds one for as long as it lasts.
+pub fn streams(api: Option<&config::Api>) -> usize {
+    let connections = api.map_or_else(|| config::Api::default().connections, |api| api.connections);
+    (connections / 8).max(8)
+}
 
 /// From where.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,6 +94,7 @@ struct Reader {
     read: VecDeque<(String, JournalEntry)>,
     ready: VecDeque<Event>,
     ends: Instant,
+    _share: Share,
 }
 
 /// Where a reader begins.
@@ -119,6 +128,15 @@ fn reset(cursor: &str) -> Event {
 
 impl Reader {
     async fn new(api: Arc<Api>, who: Principal, after: Option<String>) -> Result<Self, Problem> {
+        let share = api.streams.take(who.name.clone()).ok_or_else(|| {
+            Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-streams",
+                format!("{} follows enough already", who.name),
+            )
+            .hint("one stream has everything: close another one first")
+            .retry_after(HEARTBEAT.as_secs())
+        })?;
         let (progress, orders) = (api.parts.progress.watch(), api.desk.changes());
         let (cursor, changes) = api.fleet.watch();
         let now = Place::of(&cursor);
@@ -129,7 +147,8 @@ impl Reader {
             Begin::Anew => ready.push_back(reset(&cursor)),
         }
         let ends = Instant::now() + LONGEST_STREAM;
-        Ok(Self { api, who, changes, progress, orders, sent: now, behind, read: VecDeque::new(), ready, ends })
+        let read = VecDeque::new();
+        Ok(Self { api, who, changes, progress, orders, sent: now, behind, read, ready, ends, _share: share })
     }
 
     /// The next event; `None`: the stream ends, and the reader may come back.

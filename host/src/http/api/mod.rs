@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::share::Shares;
 use super::view::{ServerView, view};
 use crate::access::Principal;
 use crate::bus::{BusError, BusStatus};
@@ -81,6 +82,7 @@ pub struct Api {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     scrapes: Arc<Semaphore>,
+    streams: Arc<Shares>,
     status: tokio::sync::Mutex<Option<(Instant, BusStatus)>>,
 }
 
@@ -91,8 +93,8 @@ impl Api {
         let waves = crate::wave::Desk::new(parts.bus.clone(), config, catalogue, parts.policy.clone(), parts.observe);
         let metrics = Arc::new(Metrics::new(parts.clone(), fleet.clone()));
         let scrapes = Arc::new(Semaphore::new(metrics::SCRAPES));
-        let waves = Arc::new(waves);
-        Self { parts, fleet, desk, waves, stop, metrics, scrapes, status: tokio::sync::Mutex::default() }
+        let (waves, streams) = (Arc::new(waves), Shares::new(events::streams(parts.config.api.as_ref())));
+        Self { parts, fleet, desk, waves, stop, metrics, scrapes, streams, status: tokio::sync::Mutex::default() }
     }
 
     async fn status(&self) -> Result<BusStatus, BusError> {
