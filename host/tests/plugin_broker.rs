@@ -122,7 +122,8 @@ async fn a_service_without_free_sessions_is_used_with_basic() {
     .await;
     let endpoint = broker().endpoint(&target(&server.origin, AuthScheme::RedfishSession, "calvin")).unwrap();
     let response = get(&endpoint, "/redfish/v1/Systems").await.unwrap();
-    assert_eq!(String::from_utf8(response.body).unwrap(), "Basic cm9vdDpjYWx2aW4=");
+    assert_eq!(server.last().header("authorization"), Some("Basic cm9vdDpjYWx2aW4="));
+    assert_eq!(String::from_utf8(response.body).unwrap(), "Basic ********", "the pair does not come back");
     get(&endpoint, "/redfish/v1/Systems").await.unwrap();
     assert_eq!(server.count(SESSIONS), 1, "asked for a session once");
 }
@@ -176,6 +177,16 @@ async fn tokens_of_fleet_tools() {
     get(&endpoint, "/MAAS").await.unwrap();
     let value = server.last().header("authorization").unwrap().to_owned();
     assert!(value.contains(r#"oauth_consumer_key="c""#) && value.contains(r#"oauth_signature="%26s""#), "{value}");
+}
+
+#[tokio::test]
+async fn a_key_does_not_come_back_in_parts() {
+    let server = Server::start(|seen| Reply::text(seen.header("authorization").unwrap_or_default().to_owned())).await;
+    let wanted = target(&server.origin, AuthScheme::Oauth1Plaintext, "consumer1:tokentoken:signature");
+    let response = get(&broker().endpoint(&wanted).unwrap(), "/MAAS").await.unwrap();
+    let echo = String::from_utf8(response.body).unwrap();
+    assert!(echo.contains(r#"oauth_token="********""#) && echo.contains("%26********"), "{echo}");
+    assert!(!echo.contains("consumer1"), "{echo}");
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use tokio::sync::Mutex;
 use super::images::{Images, Upload};
 use super::line::{Answer, Line, OutBody, Outgoing};
 use super::login::{self, Pass};
+use super::mask::{mask, mask_text};
 use super::request::{self, Granted};
-use super::secrets::{Secrets, mask, mask_text};
+use super::secrets::Secrets;
 use super::{Login, Target, check};
 use crate::egress::{Denied, Gate};
 use crate::fault::Secret;
@@ -292,8 +293,8 @@ impl Endpoint {
     }
 
     fn clean(&self, request: &Outgoing, answer: Answer, secrets: &Secrets, token: Option<&Secret>) -> Response {
-        let password = self.login.as_ref().map(|login| &login.password);
-        let masked = || secrets.all().chain(token).chain(password.filter(|password| password.expose().len() >= 8));
+        let own = self.login.as_ref().map(|login| login::echoes(&self.scheme, login)).unwrap_or_default();
+        let masked = || secrets.all().chain(token).chain(&own);
         let mut headers = Vec::with_capacity(answer.headers.len());
         for (name, value) in &answer.headers {
             if KEPT_BACK.contains(&name.as_str()) {

@@ -85,8 +85,21 @@ pub async fn log_in(line: &Line, scheme: &AuthScheme, login: &Login, deadline: I
 }
 
 fn basic(login: &Login) -> Result<Pass, HttpError> {
+    Pass::one(AUTHORIZATION, &format!("Basic {}", pair(login)))
+}
+
+fn pair(login: &Login) -> String {
     let text = zeroize::Zeroizing::new(format!("{}:{}", login.username, login.password.expose()));
-    Pass::one(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(text.as_bytes())))
+    STANDARD.encode(text.as_bytes())
+}
+
+/// What a system could repeat of a login: the password, the pair as a header carries it, the parts of a key. Short passwords are not in it:
+/// they would be found everywhere.
+pub fn echoes(scheme: &AuthScheme, login: &Login) -> Vec<Secret> {
+    let password = login.password.expose();
+    let parts = password.split(':').filter(|_| *scheme == AuthScheme::Oauth1Plaintext);
+    let long = std::iter::once(password).chain(parts).filter(|text| text.len() >= 8).map(Secret::new);
+    long.chain(std::iter::once(Secret::new(pair(login)))).collect()
 }
 
 async fn redfish(line: &Line, login: &Login, deadline: Instant) -> Result<Pass, HttpError> {

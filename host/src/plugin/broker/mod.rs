@@ -12,6 +12,7 @@ mod endpoint;
 mod images;
 mod line;
 mod login;
+mod mask;
 mod pins;
 mod request;
 mod scheme;
