@@ -2,6 +2,9 @@
 //!
 //! A lease counts from when its last confirmed heartbeat was *sent*, on the monotonic clock. While the link to the store is in
 //! doubt it counts for nothing: no effect starts until a heartbeat is confirmed.
+//!
+//! Leases are kept by owner and not by entry: after a gap (a stopped process, a clock that was set) the store may deliver an entry again
+//! whose attempt still runs here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +21,8 @@ pub struct Held {
     pub fence: Fence,
     /// Cancelled when the lease is lost, or when the host drains.
     pub cancel: CancellationToken,
+    /// Cancelled when the attempt is over.
+    ended: CancellationToken,
     trusted: Mutex<Trust>,
 }
 
@@ -51,7 +56,7 @@ impl LeaseClock for Held {
     }
 }
 
-/// All leases of this process, by entry.
+/// All leases of this process, by owner.
 #[derive(Clone, Default)]
 pub struct HeldLeases {
     inner: Arc<Mutex<HashMap<String, Arc<Held>>>>,
@@ -67,15 +72,33 @@ impl HeldLeases {
         let held = Arc::new(Held {
             fence,
             cancel: CancellationToken::new(),
+            ended: CancellationToken::new(),
             trusted: Mutex::new(Trust { until: sent + lease, confirmed: true }),
         });
-        self.map().insert(key(&held.fence), held.clone());
+        self.map().insert(held.fence.owner.clone(), held.clone());
         held
+    }
+
+    /// Wait until this attempt is the only one of its server here. An earlier one has lost its lease to it, and is cancelled; where it is the
+    /// earlier one itself, it is the one cancelled.
+    pub async fn alone(&self, held: &Held) {
+        let order = |one: &Held| (one.fence.epoch, one.fence.owner.clone());
+        let mut others = self.all();
+        others.retain(|one| one.fence.server == held.fence.server && one.fence.owner != held.fence.owner);
+        for other in others {
+            if order(&other) > order(held) {
+                return held.cancel.cancel();
+            }
+            other.cancel.cancel();
+            held.cancel.run_until_cancelled(other.ended.cancelled()).await;
+        }
     }
 
     /// The attempt is over, one way or the other.
     pub fn remove(&self, fence: &Fence) {
-        self.map().remove(&key(fence));
+        if let Some(held) = self.map().remove(&fence.owner) {
+            held.ended.cancel();
+        }
     }
 
     /// Everything held now.
@@ -93,8 +116,4 @@ impl HeldLeases {
             }
         }
     }
-}
-
-fn key(fence: &Fence) -> String {
-    format!("{}/{}", fence.stage, fence.entry)
 }

@@ -1,7 +1,8 @@
 //! Runs the stages: takes commands, keeps their leases, commits their outcomes.
 //!
 //! The rules, each paid for: a permit is taken before an entry is read; recovery has permits of its own; a lost lease cancels the
-//! attempt; a drain stops reading first, waits, then hands back. The worker decides nothing: what an outcome means is `step`'s.
+//! attempt; a server has one attempt at a time here, whatever the store delivers; a heartbeat goes before each take-over; a drain stops
+//! reading first, waits, then hands back. The worker decides nothing: what an outcome means is `step`'s.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,7 +113,9 @@ impl Worker {
             while let Ok(permit) = self.recovery.clone().try_acquire_owned() {
                 permits.push(permit);
             }
-            if permits.is_empty() {
+            // After a gap (a stopped process, a suspended machine, a clock that was set) what is held here has run out in the store, and would
+            // be taken over from this very process: it is beaten first.
+            if permits.is_empty() || !self.beat().await {
                 continue;
             }
             match self.parts.bus.reap(permits.len()).await {
@@ -156,22 +159,29 @@ impl Worker {
     async fn beat_loop(self, end: CancellationToken) {
         let mut tick = interval(Duration::from_millis(self.parts.config.lifecycle.beat_ms));
         while end.run_until_cancelled(tick.tick()).await.is_some() {
-            let held = self.held.all();
-            if held.is_empty() {
-                continue;
+            self.beat().await;
+        }
+    }
+
+    /// Extend what is held; whether the store answered.
+    async fn beat(&self) -> bool {
+        let held = self.held.all();
+        if held.is_empty() {
+            return true;
+        }
+        let fences: Vec<_> = held.iter().map(|held| held.fence.clone()).collect();
+        let sent = Instant::now();
+        match self.parts.bus.beat(&fences).await {
+            Ok(still) => {
+                for (held, still) in held.iter().zip(still) {
+                    held.beaten(still, sent, self.lease);
+                }
+                true
             }
-            let fences: Vec<_> = held.iter().map(|held| held.fence.clone()).collect();
-            let sent = Instant::now();
-            match self.parts.bus.beat(&fences).await {
-                Ok(still) => {
-                    for (held, still) in held.iter().zip(still) {
-                        held.beaten(still, sent, self.lease);
-                    }
-                }
-                Err(error) => {
-                    self.held.in_doubt();
-                    tracing::warn!(%error, "heartbeat failed; no effect starts until one is confirmed");
-                }
+            Err(error) => {
+                self.held.in_doubt();
+                tracing::warn!(%error, "heartbeat failed; no effect starts until one is confirmed");
+                false
             }
         }
     }
@@ -192,6 +202,7 @@ impl Worker {
         match self.parts.bus.begin(&entry).await {
             Ok(Begin::Run { server, fence }) => {
                 let held = self.held.add(fence, sent, self.lease);
+                self.held.alone(&held).await;
                 self.attempt(*server, &held).await;
                 self.held.remove(&held.fence);
             }

@@ -1,0 +1,52 @@
+//! The worker over a store in memory: leases that run out, entries that come again, drains. The stage is discover, held up in the inventory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod bus;
+mod stage_support;
+
+use std::time::Duration;
+
+use farrier::bus::{Begin, Bus as _};
+use farrier_lifecycle::Stage;
+use stage_support::Rig;
+
+const GAP: Duration = Duration::from_hours(1);
+
+/// Attempts on one server that its worker lost: taken and begun, and never heard of again.
+async fn lost(rig: &Rig) {
+    let entries = rig.bus.take(&[Stage::Discover], 1, Duration::ZERO).await.unwrap();
+    assert!(matches!(rig.bus.begin(&entries[0]).await.unwrap(), Begin::Run { .. }));
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_takes_nothing_away_from_the_process_that_has_it() {
+    let rig = Rig::new(|_| {}).await;
+    let theirs = rig.lease(1).await;
+    lost(&rig).await;
+    let ours = rig.lease(2).await;
+    let work = rig.work();
+    rig.until("the attempt is under way", || rig.desk.asked(&ours).all == 1).await;
+    rig.clock.step(u64::try_from(GAP.as_millis()).unwrap());
+    rig.until("what a lost worker had is taken over", || rig.desk.asked(&theirs).all == 1).await;
+    rig.stop.cancel();
+    rig.desk.open();
+    rig.ended(work).await;
+    assert_eq!(rig.desk.asked(&ours).all, 1, "its own was beaten first");
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_again_is_not_begun_while_its_attempt_runs() {
+    let rig = Rig::new(|_| {}).await;
+    let id = rig.lease(1).await;
+    let work = rig.work();
+    rig.until("the attempt is under way", || rig.desk.asked(&id).all == 1).await;
+    // Between the heartbeat and the take-over: nothing but the worker itself can tell now.
+    *rig.bus.jump.lock().unwrap() = Some(GAP);
+    rig.until("it is taken over", || rig.desk.asked(&id).all == 2).await;
+    let asked = rig.desk.asked(&id);
+    assert_eq!((asked.now, asked.most), (1, 1), "the first attempt was over before the second began");
+    rig.stop.cancel();
+    rig.desk.open();
+    rig.ended(work).await;
+    assert_eq!(rig.desk.asked(&id).all, 2);
+}
