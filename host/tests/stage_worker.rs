@@ -7,8 +7,8 @@ mod stage_support;
 use std::time::Duration;
 
 use farrier::bus::{Begin, Bus as _};
-use farrier_lifecycle::Stage;
-use stage_support::Rig;
+use farrier_lifecycle::{Request, Stage};
+use stage_support::{Rig, known};
 
 const GAP: Duration = Duration::from_hours(1);
 
@@ -49,4 +49,39 @@ async fn an_entry_that_comes_again_is_not_begun_while_its_attempt_runs() {
     rig.desk.open();
     rig.ended(work).await;
     assert_eq!(rig.desk.asked(&id).all, 2);
+}
+
+/// Nothing but the attempt itself gives back what it had: no take-over, no heartbeat.
+async fn alone() -> Rig {
+    Rig::new(|config| config.lifecycle.recovery_permits = 0).await
+}
+
+#[tokio::test]
+async fn an_attempt_that_counts_no_more_leaves_the_server_to_the_next_at_once() {
+    let rig = alone().await;
+    let id = rig.lease(1).await;
+    rig.desk.says(known());
+    let work = rig.work();
+    rig.until("the attempt is under way", || rig.desk.asked(&id).all == 1).await;
+    rig.request(&id, Request::Hold { reason: "look".to_owned() }).await;
+    rig.request(&id, Request::Unhold).await;
+    // What it learnt is not taken any more: the attempt ends there.
+    rig.desk.open();
+    rig.until("the attempt that is wanted begins", || rig.desk.asked(&id).all >= 2).await;
+    rig.stop.cancel();
+    rig.ended(work).await;
+}
+
+#[tokio::test]
+async fn a_call_to_the_store_that_failed_costs_no_lease() {
+    let rig = alone().await;
+    let id = rig.lease(1).await;
+    rig.desk.says(known());
+    rig.desk.open();
+    // What discover learns is its first commit.
+    *rig.bus.lose.lock().unwrap() = Some(Box::new(|commit| commit.fence.is_some() && !commit.ack));
+    let work = rig.work();
+    rig.until("the attempt is repeated", || rig.desk.asked(&id).all >= 2).await;
+    rig.stop.cancel();
+    rig.ended(work).await;
 }

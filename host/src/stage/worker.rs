@@ -73,9 +73,7 @@ impl Worker {
         }
         for held in self.held.all() {
             held.cancel.cancel();
-            if let Err(error) = self.parts.bus.hand_back(&held.fence).await {
-                tracing::warn!(server = %held.fence.server, %error, "command not handed back; it is taken over when its lease ends");
-            }
+            self.give_back(&held.fence).await;
         }
         self.tasks.wait().await;
     }
@@ -223,18 +221,16 @@ impl Worker {
         let running = std::panic::AssertUnwindSafe(super::run(stage, &work)).catch_unwind();
         let Some(ended) = held.cancel.run_until_cancelled(running).await else {
             tracing::warn!(server = %held.fence.server, %stage, "attempt cancelled: its lease is gone, or it is not wanted any more");
-            // Where the lease was still held, this frees the server for what is wanted instead; otherwise it does nothing.
-            if let Err(error) = self.parts.bus.hand_back(&held.fence).await {
-                tracing::debug!(%error, "the cancelled command was not handed back");
-            }
-            return;
+            return self.give_back(&held.fence).await;
         };
         let outcome = match ended {
             Ok(Ok(outcome)) => outcome,
             // The lease is gone, or the store is: nothing this attempt says counts.
             Ok(Err(lost)) => {
                 tracing::warn!(server = %held.fence.server, %stage, %lost, "attempt abandoned");
-                return;
+                // A store that refuses the same each time must not have the stage repeated without a pause.
+                held.cancel.run_until_cancelled(sleep(STORE_PAUSE)).await;
+                return self.give_back(&held.fence).await;
             }
             Err(_) => Outcome::Failed(
                 Fault::new("host-panic", Retry::Backoff, Blame::Host, format!("the {stage} stage panicked"))
@@ -243,6 +239,13 @@ impl Worker {
         };
         let server = work.into_server();
         self.commit(&server, &Event::Outcome { token: held.fence.token, outcome }, &held.fence).await;
+    }
+
+    /// Where the lease is still held, this frees the server at once for what is wanted of it; otherwise it does nothing.
+    async fn give_back(&self, fence: &Fence) {
+        if let Err(error) = self.parts.bus.hand_back(fence).await {
+            tracing::warn!(server = %fence.server, %error, "command not handed back; it is taken over when its lease ends");
+        }
     }
 
     /// Commit an outcome; a store that is away is asked again as long as the lease can last.
@@ -257,7 +260,8 @@ impl Worker {
                 }
                 Err(error) => {
                     tracing::warn!(server = server.label(), %error, "outcome not committed; the attempt is repeated");
-                    return;
+                    sleep(STORE_PAUSE).await;
+                    return self.give_back(fence).await;
                 }
             }
         }

@@ -17,12 +17,16 @@ pub struct Told {
     clock: Stepped,
     /// By how much the clock jumps at the next `reap`, after everything before it.
     pub jump: Mutex<Option<Duration>>,
+    /// The first commit of which this is true does not reach the store.
+    pub lose: Mutex<Option<Lose>>,
 }
+
+type Lose = Box<dyn Fn(&Commit) -> bool + Send>;
 
 impl Told {
     pub fn new(clock: &Stepped) -> Self {
         let inner = SqliteBus::memory(&clock.settings()).unwrap();
-        Self { inner, clock: clock.clone(), jump: Mutex::default() }
+        Self { inner, clock: clock.clone(), jump: Mutex::default(), lose: Mutex::default() }
     }
 }
 
@@ -49,6 +53,10 @@ impl Bus for Told {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, BusError> {
+        let lost = self.lose.lock().unwrap().take_if(|lose| lose(commit)).is_some();
+        if lost {
+            return Err(BusError::Unreachable("the test says so".to_owned()));
+        }
         self.inner.commit(commit).await
     }
 

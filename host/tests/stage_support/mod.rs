@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use farrier::bus::Origin;
 use farrier::config::Config;
 use farrier::fault::Fault;
 use farrier::inventory::{Expected, Found, Inventory, Lag};
 use farrier::plugin::{Broker, MemoryPins, Plugins};
 use farrier::stage::{Foreign, NotALease, Parts, ProgressBoard, Worker};
-use farrier_lifecycle::{JournalEntry, Lease, Mac, Policy, Server, ServerId, Timestamp};
+use farrier_lifecycle::{Event, JournalEntry, Lease, Mac, Policy, Request, Server, ServerId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -143,6 +144,12 @@ impl Rig {
         ServerId::from(lease.mac)
     }
 
+    /// Somebody asks something of a server.
+    pub async fn request(&self, id: &ServerId, request: Request) {
+        let event = Event::Requested { by: "test".to_owned(), request };
+        self.parts.apply(id, &event, Origin::Outside).await.unwrap();
+    }
+
     /// Ask until it is so.
     pub async fn until(&self, what: &str, mut so: impl FnMut() -> bool) {
         let end = Instant::now() + PATIENCE;
@@ -176,6 +183,11 @@ async fn parts(bus: Arc<Told>, desk: Arc<Desk>, config: Config) -> Parts {
         progress: ProgressBoard::default(),
         projector: watch::channel(Lag::default()).1,
     }
+}
+
+/// As the inventory knows a server.
+pub fn known() -> Found {
+    Found::Server(Box::new(Expected { id: "1".to_owned(), name: "AMS-SRV-001".to_owned(), ..Expected::default() }))
 }
 
 pub fn lease(n: u8) -> Lease {
