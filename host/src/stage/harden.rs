@@ -2,6 +2,9 @@
 //!
 //! A playbook does it where Ansible is configured, the driver otherwise; the audit through the driver decides in both cases. No credential
 //! is changed.
+//!
+//! Not obvious: that the baseline is being brought on is committed before it is. An attempt that ends half-way leaves settings that read well
+//! and hold only after a restart of the controller, so the one after it restarts the controller whether or not it changes anything.
 
 use farrier_lifecycle::{Blame, Fault, Mark, Outcome, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,8 +17,8 @@ use crate::ansible::{Hardening, Runner};
 use crate::config::{ControlPolicy, Fleet};
 use crate::egress::now;
 use crate::plugin::wit::hardening::{Control, Finding, Verdict};
-use crate::plugin::wit::types::ResetKind;
-use crate::plugin::{Driver, Lend};
+use crate::plugin::wit::types::{Error, ResetKind};
+use crate::plugin::{CallError, Driver, Lend};
 
 /// Between two looks at a controller that restarts, milliseconds.
 const RESET_LOOK: u64 = 10_000;
@@ -23,12 +26,16 @@ const RESET_LOOK: u64 = 10_000;
 const RESET_AWAY: u64 = 600_000;
 
 /// What harden must find again after a crash.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Memo {
-    /// What was changed, for the journal.
+    /// What was changed, for the journal; empty while that is not known.
     changed: String,
-    /// When the controller was told to restart.
-    reset: Timestamp,
+    /// The baseline is being brought on, and the controller was not yet told to restart where it must.
+    #[serde(default)]
+    applying: bool,
+    /// When it was told to restart.
+    #[serde(default)]
+    reset: Option<Timestamp>,
 }
 
 /// Harden and audit; after a controller's restart, audit.
@@ -55,26 +62,22 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     if work.parts.observe {
         return observe(work, &driver, &lend, &policy, &baseline).await;
     }
-    let restarted = work.memo::<Memo>();
-    let changed = if let Some(memo) = &restarted {
+    let memo = work.memo::<Memo>().unwrap_or_default();
+    let changed = if memo.reset.is_some() {
         memo.changed.clone()
+    } else if ours.is_empty() {
+        "nothing of ours to change".to_owned()
     } else {
-        let (changed, reset) = if ours.is_empty() {
-            ("nothing of ours to change".to_owned(), None)
-        } else {
-            let baseline: Vec<Control> = ours.iter().map(|one| control(one)).collect();
-            apply(work, &driver, &lend, &ours, &baseline).await?
-        };
-        if let Some(kind) = reset {
-            return restart(work, &driver, &lend, kind, changed).await;
+        match bring(work, &driver, &lend, &ours, &memo).await? {
+            Brought::Settled(changed) => changed,
+            Brought::Restarts(outcome) => return Ok(outcome),
         }
-        changed
     };
     work.say("auditing");
-    let findings = match (driver.audit(&lend, &baseline).await, restarted) {
+    let findings = match (driver.audit(&lend, &baseline).await, memo.reset) {
         (Ok(findings), _) => findings,
         // Away, as it was told to be: that is no failed attempt.
-        (Err(error), Some(memo)) if error.retry() != Retry::Never && now().since(memo.reset) < RESET_AWAY => {
+        (Err(error), Some(reset)) if error.retry() != Retry::Never && now().since(reset) < RESET_AWAY => {
             return Ok(away(&memo)?);
         }
         (Err(error), _) => return Err(error.into()),
@@ -98,6 +101,41 @@ fn left_to(tool: &Fleet, theirs: &[&ControlPolicy], findings: &[Finding]) -> Opt
 fn left_out(line: &str) -> Outcome {
     let marks = vec![(Mark::Unhardened, line.to_owned())];
     Outcome::Done { facts: Box::default(), marks, evidence: format!("not-required: {line}") }
+}
+
+/// What bringing the baseline on came to.
+enum Brought {
+    /// All of it holds; what was changed.
+    Settled(String),
+    /// The controller restarts for it.
+    Restarts(Outcome),
+}
+
+/// Bring the baseline on, so that no restart it needs is forgotten. An attempt that finds an earlier one at it cannot tell what that one
+/// changed: the settings read as they should, and may hold only after a restart.
+async fn bring(
+    work: &Work,
+    driver: &Driver,
+    lend: &Lend,
+    ours: &[&ControlPolicy],
+    memo: &Memo,
+) -> Result<Brought, Stop> {
+    let baseline: Vec<Control> = ours.iter().map(|one| control(one)).collect();
+    if !memo.applying {
+        work.checkpoint(&Memo { applying: true, ..Memo::default() }, true).await?;
+    }
+    let (changed, pending) = apply(work, driver, lend, ours, &baseline).await?;
+    let changed = if memo.changed.is_empty() { changed } else { memo.changed.clone() };
+    match pending {
+        Some(kind) => restart(work, driver, lend, kind, changed, false).await.map(Brought::Restarts),
+        None if memo.applying => {
+            restart(work, driver, lend, ResetKind::Bmc, changed, true).await.map(Brought::Restarts)
+        }
+        None => {
+            work.checkpoint(&Memo::default(), true).await?;
+            Ok(Brought::Settled(changed))
+        }
+    }
 }
 
 /// Bring the controller to the baseline; what was changed, and what must restart for it.
@@ -140,18 +178,33 @@ async fn playbook(
     Ok((done.summary, done.pending_reset))
 }
 
-/// The controller restarts by itself; it is audited when it is back.
-async fn restart(work: &Work, driver: &Driver, lend: &Lend, kind: ResetKind, changed: String) -> Result<Outcome, Stop> {
+/// The controller restarts by itself; it is audited when it is back. `guessed`: no driver says that it must.
+async fn restart(
+    work: &Work,
+    driver: &Driver,
+    lend: &Lend,
+    kind: ResetKind,
+    changed: String,
+    guessed: bool,
+) -> Result<Outcome, Stop> {
     if kind != ResetKind::Bmc {
         let text = format!("the driver asks for a reset of kind {kind:?} after hardening");
         return Err(Fault::new("reset-needed", Retry::Never, Blame::Operator, text)
             .hint("restart the server by hand, then `farrier server retry`")
             .into());
     }
-    let memo = Memo { changed, reset: now() };
+    let mut memo = Memo { changed, applying: true, reset: None };
     work.checkpoint(&memo, true).await?;
     work.say("restarting the controller");
-    driver.reset(lend, kind).await?;
+    match driver.reset(lend, kind).await {
+        // Without an answer it may have gone down before it could give one.
+        Ok(_) | Err(CallError::Plugin(Error::Unreachable(_) | Error::TimedOut) | CallError::Deadline { .. }) => {}
+        // Nothing waits for a restart on a controller that has none.
+        Err(CallError::Plugin(Error::Unsupported(_))) if guessed => {}
+        // Not told: the next attempt finds that, and tells it.
+        Err(error) => return Err(error.into()),
+    }
+    (memo.applying, memo.reset) = (false, Some(now()));
     Ok(away(&memo)?)
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod bus;
+pub mod lab;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,13 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use farrier::bus::Origin;
+use farrier::bus::{Bus as _, Origin};
 use farrier::config::Config;
 use farrier::fault::Fault;
 use farrier::inventory::{Expected, Found, Inventory, Lag};
 use farrier::plugin::{Broker, MemoryPins, Plugins};
 use farrier::stage::{Foreign, NotALease, Parts, ProgressBoard, Worker};
-use farrier_lifecycle::{Event, JournalEntry, Lease, Mac, Policy, Request, Server, ServerId, Timestamp};
+use farrier_lifecycle::{Event, JournalEntry, Lease, Mac, Policy, Request, Server, ServerId, Stage, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -155,6 +156,19 @@ impl Rig {
         let end = Instant::now() + PATIENCE;
         while !so() {
             assert!(Instant::now() < end, "{what}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Wait until the server has left the stage; its journal.
+    pub async fn passed(&self, id: &ServerId, stage: Stage) -> Vec<JournalEntry> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let journal = self.bus.timeline(id).await.unwrap();
+            if journal.last().is_some_and(|last| last.stage != stage) {
+                return journal;
+            }
+            assert!(Instant::now() < end, "it stays in {stage}: {journal:#?}");
             tokio::task::yield_now().await;
         }
     }
