@@ -4,7 +4,9 @@
 mod bus;
 mod stage_support;
 
+use farrier::plugin::wit::bmc_driver::{BootMode, BootOverride, BootPersistence, BootTarget};
 use farrier_lab::estate::Vendor;
+use farrier_lab::redfish::{BmcState, Power};
 use farrier_lifecycle::Stage;
 use stage_support::lab::{Site, writes};
 
@@ -24,4 +26,33 @@ async fn a_restart_that_hardening_needs_outlives_the_attempt_that_did_not_get_to
     assert_eq!(site.writes("Manager.Reset"), 1, "told once: {journal:?}");
     site.rig.stop.cancel();
     site.rig.ended(work).await;
+}
+
+/// The server is booted into the validation image over an override that stands; what the override is afterwards.
+async fn booted_over(persistence: BootPersistence, mode: BootMode) -> Option<BmcState> {
+    let site = Site::start(Vendor::Generic).await?;
+    let server = site.put(Stage::Validate).await;
+    let (driver, lend) = farrier::stage::looking(&site.rig.parts, &server).unwrap();
+    let standing = BootOverride { target: BootTarget::Pxe, persistence, mode };
+    driver.set_boot(&lend, &standing).await.unwrap();
+    assert_eq!(driver.get_boot(&lend).await.unwrap(), standing);
+    let work = site.rig.work();
+    site.rig.until("the server is switched on", || site.bmc().state().power == Power::On).await;
+    let seen = site.bmc().state();
+    site.rig.stop.cancel();
+    site.rig.ended(work).await;
+    Some(seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_that_stands_for_good_becomes_one_boot() {
+    let Some(seen) = booted_over(BootPersistence::Continuous, BootMode::Uefi).await else { return };
+    // The controller used it up when the server was switched on.
+    assert_eq!((seen.boot_enabled.as_str(), seen.boot_target.as_str()), ("Disabled", "None"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_override_for_legacy_firmware_becomes_one_for_uefi() {
+    let Some(seen) = booted_over(BootPersistence::Once, BootMode::Legacy).await else { return };
+    assert_eq!(seen.boot_mode, "UEFI");
 }

@@ -96,18 +96,20 @@ async fn boot(work: &Work, mut memo: Memo, policy: &ValidatePolicy) -> Result<Ou
     Ok(Outcome::Wait { until, job: None, memo: encode(&memo)? })
 }
 
-/// Have the next boot come from the network, once.
+/// Have the next boot come from the network, once: an override that stands for good would have the tenant's server boot from it for ever, and
+/// one for legacy firmware finds no image.
 pub(super) async fn boot_once(driver: &Driver, lend: &Lend) -> Result<(), Stop> {
     let wanted = BootOverride { target: BootTarget::Pxe, persistence: BootPersistence::Once, mode: BootMode::Uefi };
-    if driver.get_boot(lend).await?.target == wanted.target {
+    if driver.get_boot(lend).await? == wanted {
         return Ok(());
     }
     driver.set_boot(lend, &wanted).await?;
-    let seen = driver.get_boot(lend).await?.target;
-    if seen == BootTarget::Pxe {
+    let seen = driver.get_boot(lend).await?;
+    if seen == wanted {
         return Ok(());
     }
-    let text = format!("the controller accepted a network boot and reads back {seen:?}");
+    let BootOverride { target, persistence, mode } = seen;
+    let text = format!("the controller accepted one network boot and reads back {target:?}, {persistence:?}, {mode:?}");
     Err(Fault::new("boot-not-set", Retry::Backoff, Blame::Controller, text).into())
 }
 
