@@ -5,13 +5,14 @@
 //! and HEAD pass without an approval, whatever a plugin calls its requests. The host's own login and logout are the broker's
 //! and never come here.
 //!
-//! The record is read again for each effect, not once for a call: a server can become active while a call runs.
+//! The record is read again for each effect, not once for a call: a server can become active while a call runs, and an attempt that was wanted
+//! when it began (before a hold, a reset, a retirement) need not be any more. An attempt's gate passes only while its command is outstanding.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use farrier_lifecycle::{Action, Server, ServerId, Timestamp};
+use farrier_lifecycle::{Action, Server, ServerId, Timestamp, Token};
 
 /// What an external effect would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum Denied {
     /// The call was lent an endpoint that only looks.
     #[error("this call may only look")]
     LookOnly,
-    /// The worker may have lost its lease on the server, so another may be at work.
+    /// The worker may have lost its lease on the server, so another may be at work; or its attempt is not wanted any more.
     #[error("the worker's lease on {server} is not confirmed")]
     LeaseUnconfirmed {
         /// Its id.
@@ -94,10 +95,12 @@ pub trait Standing: Send + Sync {
     async fn standing(&self, server: &ServerId) -> Result<Option<Server>, String>;
 }
 
-/// Until when the worker's lease on its command is known to hold, on the monotonic clock.
+/// The worker's lease on its command.
 pub trait LeaseClock: Send + Sync {
-    /// `None` while the link to the store is in doubt.
+    /// Until when it is known to hold, on the monotonic clock; `None` while the link to the store is in doubt.
     fn holds_until(&self) -> Option<Instant>;
+    /// The attempt it is for.
+    fn attempt(&self) -> Token;
 }
 
 /// What one call or run about one server may do; handed to the broker and to the Ansible runner.
@@ -131,12 +134,18 @@ impl Gate {
             return Err(Denied::Observing { action });
         }
         let (Some(id), Some(standing)) = (&self.server, &self.standing) else { return Ok(()) };
+        let unconfirmed = || Denied::LeaseUnconfirmed { server: id.to_string() };
         if let Some(lease) = &self.lease
             && lease.holds_until().is_none_or(|until| until < Instant::now() + lasting)
         {
-            return Err(Denied::LeaseUnconfirmed { server: id.to_string() });
+            return Err(unconfirmed());
         }
         let record = standing.standing(id).await.map_err(|cause| Denied::Unknown { server: id.to_string(), cause })?;
+        if let Some(lease) = &self.lease
+            && record.as_ref().and_then(Server::outstanding).is_none_or(|command| command.token != lease.attempt())
+        {
+            return Err(unconfirmed());
+        }
         permit(record.as_ref(), self.grant, now())
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use common::{World, fault, lease};
 use farrier::egress::{Denied, Effect, Gate, LeaseClock, Standing, now, permit};
-use farrier_lifecycle::{Action, Event, Outcome, Request, Retry, Server, ServerId, Stage, Timestamp};
+use farrier_lifecycle::{Action, Event, Outcome, Request, Retry, Server, ServerId, Stage, Timestamp, Token};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ fn play(world: &mut World, book: &mut Book, step: &Move) {
     match step.clone() {
         Move::Outcome(outcome) => drop(world.outcome(outcome)),
         Move::LateOutcome => {
-            let token = farrier_lifecycle::Token { number: stale.number.saturating_sub(1), ..stale };
+            let token = Token { number: stale.number.saturating_sub(1), ..stale };
             world.event(Event::Outcome { token, outcome: Outcome::done("late") });
         }
         Move::Fire => drop(world.fire()),
@@ -140,11 +140,16 @@ impl Standing for Store {
     }
 }
 
-struct Clock(Option<Duration>);
+/// How long the lease holds, and for which attempt.
+struct Clock(Option<Duration>, Token);
 
 impl LeaseClock for Clock {
     fn holds_until(&self) -> Option<Instant> {
         self.0.map(|left| Instant::now() + left)
+    }
+
+    fn attempt(&self) -> Token {
+        self.1
     }
 }
 
@@ -162,14 +167,26 @@ fn in_service() -> Server {
     world.server
 }
 
+/// A server with an attempt under way.
+fn at_work() -> World {
+    let world = World::seen();
+    assert!(world.server.outstanding().is_some());
+    world
+}
+
+/// Of the attempt under way.
 fn gate(grant: Effect, standing: Result<Option<Server>, String>, lease: Option<Duration>) -> Gate {
     Gate {
         server: Some(in_service().id),
         grant,
         observe: false,
         standing: Some(Arc::new(Store(standing))),
-        lease: Some(Arc::new(Clock(lease))),
+        lease: Some(Arc::new(Clock(lease, at_work().server.token()))),
     }
+}
+
+fn code(passed: Result<(), Denied>) -> &'static str {
+    passed.map_or_else(|denied| denied.code(), |()| "passed")
 }
 
 const LASTING: Duration = Duration::from_secs(5);
@@ -178,21 +195,22 @@ const HELD: Option<Duration> = Some(Duration::from_secs(30));
 #[tokio::test]
 async fn an_approval_opens_the_gate_for_its_action_alone() {
     let server = in_service();
+    // No attempt works on a server in service.
+    let gate = |action, server| Gate { lease: None, ..gate(Effect::Act(action), Ok(Some(server)), None) };
     for action in Action::ALL {
-        let passed = gate(Effect::Act(action), Ok(Some(server.clone())), HELD).pass(false, LASTING).await;
+        let passed = gate(action, server.clone()).pass(false, LASTING).await;
         assert_eq!(passed.is_ok(), action == Action::Power, "{action}: {passed:?}");
     }
     let mut next_tenant = server.clone();
     next_tenant.entered += 1;
-    let denied = gate(Effect::Act(Action::Power), Ok(Some(next_tenant)), HELD).pass(false, LASTING).await;
+    let denied = gate(Action::Power, next_tenant).pass(false, LASTING).await;
     assert!(matches!(denied, Err(Denied::NeedsApproval { .. })), "{denied:?}");
 }
 
 #[tokio::test]
 async fn what_is_not_known_or_not_held_does_not_pass() {
     let power = Effect::Act(Action::Power);
-    let record = || Ok(Some(in_service()));
-    let code = |denied: Result<(), Denied>| denied.map_or_else(|denied| denied.code(), |()| "passed");
+    let record = || Ok(Some(at_work().server));
     assert_eq!(code(gate(power, record(), HELD).pass(false, LASTING).await), "passed");
     assert_eq!(code(gate(power, Err("away".to_owned()), HELD).pass(false, LASTING).await), "standing-unknown");
     assert_eq!(code(gate(power, record(), None).pass(false, LASTING).await), "lease-unconfirmed");
@@ -202,4 +220,20 @@ async fn what_is_not_known_or_not_held_does_not_pass() {
     let observing = Gate { observe: true, ..gate(power, record(), HELD) };
     assert_eq!(code(observing.pass(false, LASTING).await), "observing");
     assert_eq!(code(observing.pass(true, LASTING).await), "passed", "looking is free");
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_not_wanted_any_more_changes_nothing() {
+    let mut world = at_work();
+    let pass = async |server: &Server, look| {
+        code(gate(Effect::Act(Action::Power), Ok(Some(server.clone())), HELD).pass(look, LASTING).await)
+    };
+    assert_eq!(pass(&world.server, false).await, "passed");
+    for request in [Request::Hold { reason: "hands off".to_owned() }, Request::Unhold, Request::Retire] {
+        assert!(world.request(request.clone()));
+        assert_eq!(pass(&world.server, false).await, "lease-unconfirmed", "{request:?}");
+        assert_eq!(pass(&world.server, true).await, "passed", "looking is free");
+    }
+    // Of a server that the store does not know, no attempt is wanted.
+    assert_eq!(code(gate(Effect::Act(Action::Power), Ok(None), HELD).pass(false, LASTING).await), "lease-unconfirmed");
 }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use farrier_lifecycle::Token;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Fence;
@@ -53,6 +54,10 @@ impl LeaseClock for Held {
     fn holds_until(&self) -> Option<Instant> {
         let trust = self.trust();
         trust.confirmed.then_some(trust.until)
+    }
+
+    fn attempt(&self) -> Token {
+        self.fence.token
     }
 }
 
