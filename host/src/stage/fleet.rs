@@ -11,6 +11,7 @@ use farrier_lifecycle::{Blame, Fault, Mark, Outcome, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{self, Kind};
+use super::poll::poll_wait;
 use super::work::encode;
 use super::{Stop, Work};
 use crate::config::{Fleet, FleetFirmware};
@@ -124,7 +125,7 @@ impl<'a> Visit<'a> {
 
     fn wait(&self, job: &Job, seconds: u32, said: &str) -> Result<Outcome, Fault> {
         self.work.say(said);
-        let until = now().plus(u64::from(seconds.max(1)).saturating_mul(1_000));
+        let until = now().plus(poll_wait(seconds));
         let memo = Memo { job: Some(job.clone()), ..self.memo.clone() };
         Ok(Outcome::Wait { until, job: Some(job.title.clone()), memo: encode(&memo)? })
     }

@@ -9,6 +9,7 @@
 use farrier_lifecycle::{Blame, Fault, Outcome, Purpose, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::poll::poll_wait;
 use super::power::power;
 use super::validate::boot_once;
 use super::work::encode;
@@ -256,6 +257,6 @@ fn stuck(text: String) -> Fault {
 fn wait(work: &Work, memo: &mut Memo, job: &Job, said: &str) -> Result<Outcome, Stop> {
     work.say(said);
     memo.job = Some(job.clone());
-    let until = now().plus(u64::from(job.poll_after.max(1)).saturating_mul(1_000));
+    let until = now().plus(poll_wait(job.poll_after));
     Ok(Outcome::Wait { until, job: Some(job.title.clone()), memo: encode(memo)? })
 }

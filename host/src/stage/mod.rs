@@ -17,6 +17,7 @@ mod held;
 mod leave;
 mod mark;
 mod monitor;
+mod poll;
 mod ports;
 mod power;
 mod progress;

@@ -8,6 +8,7 @@
 use farrier_lifecycle::{Blame, Fault, Outcome, Retry, Server};
 
 use super::boot_token::{Memo, Phase};
+use super::poll::poll_wait;
 use super::work::encode;
 use super::{Stop, Work};
 use crate::egress::now;
@@ -115,7 +116,7 @@ async fn look(provisioner: &Provisioner, memo: &mut Memo, job: &Job) -> Result<O
 }
 
 fn wait(memo: &mut Memo, job: Job, line: Option<String>) -> Result<Outcome, Stop> {
-    let until = now().plus(u64::from(job.poll_after.max(1)).saturating_mul(1000));
+    let until = now().plus(poll_wait(job.poll_after));
     let line = line.unwrap_or_else(|| job.title.clone());
     memo.job = Some(job);
     Ok(Outcome::Wait { until, job: Some(line), memo: encode(memo)? })

@@ -20,6 +20,7 @@ use crate::plugin::wit::jobs::JobState;
 use crate::plugin::wit::types::{Completion, Error, ResetKind};
 use crate::plugin::{CallError, Driver, Images, Lend};
 use crate::stage::evidence::{self, Kind};
+use crate::stage::poll::poll_wait;
 use crate::stage::work::encode;
 use crate::stage::{Stop, Work};
 
@@ -27,8 +28,6 @@ use crate::stage::{Stop, Work};
 pub const TRIES: u32 = 2;
 /// Images written in one stay in the stage; more are a plan that never ends.
 const MOST: usize = 64;
-/// Between two polls at most, milliseconds.
-const LONGEST_POLL: u64 = 60_000;
 
 /// One server under the catalogue.
 pub struct Flash<'a> {
@@ -234,7 +233,7 @@ impl<'a> Flash<'a> {
                 let seconds = job.poll_after;
                 let title = job.title.clone();
                 step.phase = Phase::Job { job, since: now() };
-                self.wait(step, millis(seconds), &title)
+                self.wait(step, poll_wait(seconds), &title)
             }
             // What stands in the way may pass; the next attempt looks before it writes.
             Err(error) => Err(error.into()),
@@ -261,7 +260,7 @@ impl<'a> Flash<'a> {
                     Some(percent) => format!("{percent} %, {}", progress.message),
                     None => progress.message.clone(),
                 };
-                self.wait(step, millis(progress.poll_after), &said)
+                self.wait(step, poll_wait(progress.poll_after), &said)
             }
             Ok(JobState::Running(_)) => Err(self.late(&step).into()),
             Ok(JobState::Succeeded(said)) => {
@@ -324,11 +323,6 @@ pub fn unsettled(what: &str, text: &str) -> Fault {
     Fault::new("firmware-version", Retry::Never, Blame::Controller, format!("{what} {text}")).hint(
         "look at the controller's update log, and whether the image is for this model, then `farrier server retry`",
     )
-}
-
-/// Seconds to the next poll, kept between a second and a minute.
-fn millis(seconds: u32) -> u64 {
-    u64::from(seconds.max(1)).saturating_mul(1_000).min(LONGEST_POLL)
 }
 
 /// Does the controller show the wanted version?
