@@ -274,9 +274,17 @@ impl ingest::LeaseSink for StoreSink {
     async fn deliver(&self, lease: &Lease) -> Result<(), ingest::SinkError> {
         match self.0.lease(lease, None).await {
             Ok(_) => Ok(()),
-            Err(bus::ApplyError::Bus(error)) => Err(error.into()),
-            Err(error) => Err(ingest::SinkError::Away(error.to_string())),
+            Err(error) => Err(not_taken(error)),
         }
+    }
+}
+
+/// What it means for the others that a lease was not taken in. Where the store answers and this server's record cannot be read, they go on.
+fn not_taken(error: bus::ApplyError) -> ingest::SinkError {
+    match error {
+        bus::ApplyError::Bus(error @ bus::BusError::Corrupt { .. }) => ingest::SinkError::Refused(error.to_string()),
+        bus::ApplyError::Bus(error) => error.into(),
+        error => ingest::SinkError::Away(error.to_string()),
     }
 }
 
@@ -295,5 +303,21 @@ impl Kv for BusKv {
 
     async fn count(&self, prefix: &str) -> Result<usize, String> {
         Ok(self.0.keys(prefix).await.map_err(|error| error.to_string())?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{ApplyError, BusError};
+
+    #[test]
+    fn one_record_that_cannot_be_read_stops_no_other_lease() {
+        let problem = "expected value at line 1 column 1".to_owned();
+        let corrupt = BusError::Corrupt { key: "server 9440c9000001".to_owned(), problem };
+        let refused = not_taken(ApplyError::Bus(corrupt));
+        assert!(matches!(&refused, ingest::SinkError::Refused(why) if why.contains("9440c9000001")), "{refused:?}");
+        let away = not_taken(ApplyError::Bus(BusError::Unreachable("no route".to_owned())));
+        assert!(matches!(away, ingest::SinkError::Away(_)), "{away:?}");
     }
 }
