@@ -4,6 +4,7 @@
 mod bus;
 mod stage_support;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use farrier::bus::{Begin, Bus as _};
@@ -84,4 +85,40 @@ async fn a_call_to_the_store_that_failed_costs_no_lease() {
     rig.until("the attempt is repeated", || rig.desk.asked(&id).all >= 2).await;
     rig.stop.cancel();
     rig.ended(work).await;
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_no_hand_back_before_it_cancels_the_next_attempt() {
+    let rig = Rig::new(|_| {}).await;
+    let ids = [rig.lease(1).await, rig.lease(2).await, rig.lease(3).await];
+    let under_way = |rig: &Rig| ids.iter().map(|id| rig.desk.asked(id).now).sum::<usize>();
+    let work = rig.work();
+    rig.until("all attempts are under way", || under_way(&rig) == ids.len()).await;
+    rig.bus.hand_back.open(false);
+    rig.stop.cancel();
+    rig.until("all are cancelled", || under_way(&rig) == 0).await;
+    rig.bus.hand_back.open(true);
+    rig.ended(work).await;
+    let back = rig.bus.take(&[Stage::Discover], 10, Duration::ZERO).await.unwrap();
+    assert_eq!(back.len(), ids.len(), "all are handed back");
+}
+
+#[tokio::test]
+async fn what_is_begun_during_a_drain_is_handed_back_at_once() {
+    // The grace is longer than the test.
+    let rig = Rig::new(|config| config.lifecycle.grace_ms = 3_600_000).await;
+    rig.bus.begin.open(false);
+    let id = rig.lease(1).await;
+    let work = rig.work();
+    // The entry is taken, and the next read of the streams goes on; a drain begins when that is over.
+    rig.until("the entry is taken", || rig.bus.taking.load(Ordering::SeqCst) == 1).await;
+    rig.stop.cancel();
+    rig.until("nothing is read any more", || rig.bus.taking.load(Ordering::SeqCst) == 0).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    rig.bus.begin.open(true);
+    rig.ended(work).await;
+    assert_eq!(rig.desk.asked(&id).all, 0, "it never ran");
+    assert_eq!(rig.bus.take(&[Stage::Discover], 10, Duration::ZERO).await.unwrap().len(), 1, "it is handed back");
 }

@@ -64,15 +64,21 @@ impl LeaseClock for Held {
 /// All leases of this process, by owner.
 #[derive(Clone, Default)]
 pub struct HeldLeases {
-    inner: Arc<Mutex<HashMap<String, Arc<Held>>>>,
+    inner: Arc<Mutex<Leases>>,
+}
+
+#[derive(Default)]
+struct Leases {
+    held: HashMap<String, Arc<Held>>,
+    closed: bool,
 }
 
 impl HeldLeases {
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Held>>> {
+    fn leases(&self) -> std::sync::MutexGuard<'_, Leases> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remember a lease taken by a call that was sent at `sent` and lasts `lease`.
+    /// Remember a lease taken by a call that was sent at `sent` and lasts `lease`. Once closed, it is cancelled from the start.
     pub fn add(&self, fence: Fence, sent: Instant, lease: Duration) -> Arc<Held> {
         let held = Arc::new(Held {
             fence,
@@ -80,7 +86,11 @@ impl HeldLeases {
             ended: CancellationToken::new(),
             trusted: Mutex::new(Trust { until: sent + lease, confirmed: true }),
         });
-        self.map().insert(held.fence.owner.clone(), held.clone());
+        let mut leases = self.leases();
+        if leases.closed {
+            held.cancel.cancel();
+        }
+        leases.held.insert(held.fence.owner.clone(), held.clone());
         held
     }
 
@@ -101,14 +111,26 @@ impl HeldLeases {
 
     /// The attempt is over, one way or the other.
     pub fn remove(&self, fence: &Fence) {
-        if let Some(held) = self.map().remove(&fence.owner) {
+        if let Some(held) = self.leases().held.remove(&fence.owner) {
             held.ended.cancel();
         }
     }
 
     /// Everything held now.
     pub fn all(&self) -> Vec<Arc<Held>> {
-        self.map().values().cloned().collect()
+        self.leases().held.values().cloned().collect()
+    }
+
+    /// The host drains: what is begun from now on is only handed back.
+    pub fn close(&self) {
+        self.leases().closed = true;
+    }
+
+    /// Cancel all that is held.
+    pub fn cancel(&self) {
+        for held in self.all() {
+            held.cancel.cancel();
+        }
     }
 
     /// A heartbeat failed: nothing is known. What ran out in the meantime is lost.

@@ -66,16 +66,14 @@ impl Worker {
     }
 
     async fn drain(&self) {
+        self.held.close();
         self.tasks.close();
         let grace = Duration::from_millis(self.parts.config.lifecycle.grace_ms);
-        if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
-            return;
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            // Each attempt hands its own command back, so that none waits for another's.
+            self.held.cancel();
+            self.tasks.wait().await;
         }
-        for held in self.held.all() {
-            held.cancel.cancel();
-            self.give_back(&held.fence).await;
-        }
-        self.tasks.wait().await;
     }
 
     async fn take_loop(self, shutdown: CancellationToken) {
@@ -220,7 +218,7 @@ impl Worker {
         let stage = held.fence.stage;
         let running = std::panic::AssertUnwindSafe(super::run(stage, &work)).catch_unwind();
         let Some(ended) = held.cancel.run_until_cancelled(running).await else {
-            tracing::warn!(server = %held.fence.server, %stage, "attempt cancelled: its lease is gone, or it is not wanted any more");
+            tracing::warn!(server = %held.fence.server, %stage, "attempt cancelled: its lease is gone, it is not wanted any more, or the host stops");
             return self.give_back(&held.fence).await;
         };
         let outcome = match ended {

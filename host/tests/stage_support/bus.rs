@@ -1,6 +1,7 @@
 //! A store that passes everything on, and does what a test asks for on the way.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use farrier::bus::{
     Begin, Bus, BusError, BusStatus, Commit, Committed, DeadLetter, Due, Entry, Fence, Observed, SqliteBus,
 };
 use farrier_lifecycle::{JournalEntry, Lease, Server, ServerId, Stage};
+use tokio::sync::watch;
 
 use crate::bus::Stepped;
 
@@ -19,6 +21,30 @@ pub struct Told {
     pub jump: Mutex<Option<Duration>>,
     /// The first commit of which this is true does not reach the store.
     pub lose: Mutex<Option<Lose>>,
+    /// `begin` waits while it is shut, and so does `hand_back`.
+    pub begin: Door,
+    pub hand_back: Door,
+    /// Reads of the streams that go on.
+    pub taking: AtomicUsize,
+}
+
+/// Open, until it is shut.
+pub struct Door(watch::Sender<bool>);
+
+impl Default for Door {
+    fn default() -> Self {
+        Self(watch::Sender::new(true))
+    }
+}
+
+impl Door {
+    pub fn open(&self, open: bool) {
+        self.0.send_replace(open);
+    }
+
+    async fn pass(&self) {
+        self.0.subscribe().wait_for(|open| *open).await.unwrap();
+    }
 }
 
 type Lose = Box<dyn Fn(&Commit) -> bool + Send>;
@@ -26,7 +52,15 @@ type Lose = Box<dyn Fn(&Commit) -> bool + Send>;
 impl Told {
     pub fn new(clock: &Stepped) -> Self {
         let inner = SqliteBus::memory(&clock.settings()).unwrap();
-        Self { inner, clock: clock.clone(), jump: Mutex::default(), lose: Mutex::default() }
+        Self {
+            inner,
+            clock: clock.clone(),
+            jump: Mutex::default(),
+            lose: Mutex::default(),
+            begin: Door::default(),
+            hand_back: Door::default(),
+            taking: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -61,10 +95,14 @@ impl Bus for Told {
     }
 
     async fn take(&self, stages: &[Stage], permits: usize, wait: Duration) -> Result<Vec<Entry>, BusError> {
-        self.inner.take(stages, permits, wait).await
+        self.taking.fetch_add(1, Ordering::SeqCst);
+        let taken = self.inner.take(stages, permits, wait).await;
+        self.taking.fetch_sub(1, Ordering::SeqCst);
+        taken
     }
 
     async fn begin(&self, entry: &Entry) -> Result<Begin, BusError> {
+        self.begin.pass().await;
         self.inner.begin(entry).await
     }
 
@@ -73,6 +111,7 @@ impl Bus for Told {
     }
 
     async fn hand_back(&self, fence: &Fence) -> Result<(), BusError> {
+        self.hand_back.pass().await;
         self.inner.hand_back(fence).await
     }
 
