@@ -21,6 +21,7 @@ use crate::egress::now;
 use crate::firmware::Catalogue;
 use crate::fleet::Fleet;
 use crate::http::auth::Auth;
+use crate::ingest::spool::Spool;
 use crate::inventory::Lag;
 use crate::order::Desk;
 use crate::plugin::{Broker, FilePins, Kv, Plugins};
@@ -48,12 +49,7 @@ pub async fn serve(config: Config, observe: bool) -> anyhow::Result<()> {
     let waves = api.waves.clone();
     services::watch(&config, &parts, &fleet, &api.metrics, &tasks, &rest)?;
     listen(&config, &parts, api, &tasks, &rest).await?;
-    let (sink, spool) = (StoreSink(parts.clone()), config.ingest.clone());
-    let end = shutdown.clone();
-    tasks.spawn(async move {
-        let filter = ingest::Filter::new(&spool);
-        ingest::spool::follow(&spool.spool_dir, filter, &sink, &end).await;
-    });
+    take_leases(&config, &parts, &tasks, &shutdown).await?;
     if observe {
         tasks.spawn(tell(parts.bus.clone(), rest.clone()));
     } else {
@@ -215,6 +211,27 @@ async fn flush(auth: Arc<Auth>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(10))).await.is_some() {
         auth.auditor.flush().await;
     }
+}
+
+/// Leases come from the spool; what stands on the bus the worker takes, or, where the host only observes, is looked at.
+async fn take_leases(
+    config: &Config,
+    parts: &Arc<Parts>,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let filter = ingest::Filter::new(&config.ingest);
+    let open = if parts.observe { Spool::beside } else { Spool::new };
+    let spool = open(&config.ingest.spool_dir, filter.clone());
+    let (sink, end) = (StoreSink(parts.clone()), shutdown.clone());
+    tasks.spawn(async move { ingest::spool::follow(spool, &sink, &end).await });
+    if parts.observe
+        && let Some(peek) = bus::peek(config).await?
+    {
+        let (sink, end) = (StoreSink(parts.clone()), shutdown.clone());
+        tasks.spawn(async move { ingest::peek::follow(peek, &filter, &sink, &end).await });
+    }
+    Ok(())
 }
 
 fn stop_signal() -> anyhow::Result<CancellationToken> {

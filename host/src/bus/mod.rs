@@ -26,7 +26,7 @@ pub use port::{
     Begin, Bus, BusError, BusStatus, Commit, Committed, DeadLetter, Due, Entry, EntryBody, Fence, Observed,
     StreamStatus,
 };
-pub use redis::RedisBus;
+pub use redis::{Fields, Peek, RedisBus};
 pub use shared::{ALIAS, Clock, MAX_TAKEOVERS, Settings};
 pub use sqlite::SqliteBus;
 
@@ -63,9 +63,17 @@ fn redis(bus: &config::Bus, settings: &Settings) -> Result<RedisBus, BusError> {
     RedisBus::new(&bus.url, bus.username.as_deref(), password.as_ref(), settings)
 }
 
-/// A store that ends with the process: for `serve --observe`, which keeps nothing.
+/// A store that ends with the process: for `serve --observe`, which keeps nothing. `state_dir` is its alone all the same.
 pub fn in_memory(config: &Config) -> Result<Arc<dyn Bus>, BusError> {
-    Ok(Arc::new(SqliteBus::memory(&settings(config))?))
+    Ok(Arc::new(SqliteBus::memory(&settings(config))?.as_host(&config.state_dir)?))
+}
+
+/// The Redis in use where there is one, to be looked at: for `serve --observe`, which takes nothing from it.
+pub async fn peek(config: &Config) -> Result<Option<Peek>, BusError> {
+    let Some(bus) = &config.bus else { return Ok(None) };
+    let peek = Peek::new(redis(bus, &settings(config))?);
+    peek.ping().await?;
+    Ok(Some(peek))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -8,6 +8,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::client::Failure;
+use crate::bus::BusError;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,10 +53,8 @@ pub fn table(headings: &[&str], rows: Vec<Vec<String>>, none: &str) {
 
 /// Print why a command failed.
 pub fn failure(format: Format, error: &anyhow::Error) {
-    let failure = error.downcast_ref::<Failure>();
+    let (code, hint) = told(error);
     if format == Format::Json {
-        let code = failure.map_or("failed", |failure| failure.code.as_str());
-        let hint = failure.map(|failure| failure.hint.as_str());
         line(
             &serde_json::json!({ "error": { "code": code, "message": format!("{error:#}"), "hint": hint } })
                 .to_string(),
@@ -63,10 +62,22 @@ pub fn failure(format: Format, error: &anyhow::Error) {
         return;
     }
     let mut text = format!("error: {error:#}\n");
-    if let Some(hint) = failure.map(|failure| failure.hint.as_str()).filter(|hint| !hint.is_empty()) {
+    if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
         let _ = writeln!(text, "hint: {hint}");
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The code, and what to do about it, of what can be told.
+fn told(error: &anyhow::Error) -> (&str, Option<&str>) {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return (&failure.code, Some(&failure.hint));
+    }
+    match error.downcast_ref::<BusError>() {
+        Some(error @ BusError::Unusable { hint, .. }) => (error.code(), Some(hint)),
+        Some(error) => (error.code(), None),
+        None => ("failed", None),
+    }
 }
 
 /// The whole command line as Markdown, for `docs/reference/cli.md`.

@@ -10,7 +10,7 @@ use crate::{app, config, telemetry};
 /// How to run the host.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Take real leases, read the inventory and the controllers, say what each stage would do, and change nothing
+    /// Look at real leases, the inventory and the controllers, say what each stage would do, and change nothing
     #[arg(long)]
     observe: bool,
     /// Which log lines: error, warn, info, debug, or a filter such as `farrier=debug`

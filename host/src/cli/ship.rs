@@ -22,6 +22,7 @@ use url::Url;
 use super::{Common, DEFAULT_CONFIG};
 use crate::bus::{self, Bus};
 use crate::config::{self, Config};
+use crate::ingest::spool::Spool;
 use crate::ingest::tail::{Format, Tail};
 use crate::ingest::{BusSink, Filter, LeaseSink, SinkError, spool, tail};
 use crate::telemetry;
@@ -84,7 +85,7 @@ pub async fn command(common: &Common, args: &ShipArgs) -> anyhow::Result<ExitCod
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // Dropped in the middle of a delivery, the lease is still in its file.
     tokio::select! {
-        () = spool::follow(&spool_dir, filter, &sink, &shutdown) => {}
+        () = spool::follow(Spool::new(&spool_dir, filter), &sink, &shutdown) => {}
         () = follow_file => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

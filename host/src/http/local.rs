@@ -13,7 +13,7 @@ pub const SOCKET: &str = "farrier.sock";
 /// Connections to it at once.
 const CONNECTIONS: usize = 64;
 
-/// Serve until `shutdown`. A socket left by a host that died is replaced; one of a living host was refused before, by the store's lock.
+/// Serve until `shutdown`. A socket left by a host that died is replaced; a living host was found before, by the lock of `state_dir`.
 pub async fn serve(state_dir: &Path, routes: Router, shutdown: CancellationToken) -> std::io::Result<()> {
     let path = state_dir.join(SOCKET);
     let _ = std::fs::remove_file(&path);

@@ -7,6 +7,7 @@
 mod classify;
 pub mod hook;
 mod lease;
+pub mod peek;
 mod sink;
 pub mod spool;
 pub mod tail;

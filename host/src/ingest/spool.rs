@@ -1,7 +1,7 @@
 //! The spool folder between hooks and reader: one file for each lease, named so that names sort by lease time.
 //!
 //! Promises that a file appears whole or not at all, and is deleted only after its lease was taken in, so that nothing is lost by a
-//! crash on either side. It does not promise that a lease is delivered once: taking one in twice changes nothing. Anybody may
+//! crash on either side; a reader beside another deletes none. It does not promise that a lease is delivered once: taking one in twice changes nothing. Anybody may
 //! write into the folder (DHCP servers run under users of their own), so what lies there is read with care: plain files only, bounded.
 
 mod read;
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 pub use read::Spool;
 
-use super::{Filter, LeaseSink};
+use super::LeaseSink;
 
 /// Between two looks into the folder: short beside what a server takes to boot, and a readdir costs microseconds.
 const POLL: Duration = Duration::from_millis(100);
@@ -67,9 +67,8 @@ pub fn write(dir: &Path, at: u64, text: &[u8]) -> io::Result<PathBuf> {
 
 /// Deliver what is and what comes into the folder until `shutdown`. While the sink is away, nothing is deleted and the pause
 /// between tries grows; while the folder is missing, it is waited for.
-pub async fn follow(dir: &Path, filter: Filter, sink: &dyn LeaseSink, shutdown: &CancellationToken) {
-    info!(spool = %dir.display(), "reading leases from the spool");
-    let mut spool = Spool::new(dir, filter);
+pub async fn follow(mut spool: Spool, sink: &dyn LeaseSink, shutdown: &CancellationToken) {
+    info!(spool = %spool.dir().display(), "reading leases from the spool");
     let mut pause = BACKOFF.0;
     loop {
         let wait = match spool.pass(sink).await {

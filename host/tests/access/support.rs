@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use farrier::access::{NewToken, Permission, Principal, Role};
-use farrier::bus::Bus;
-use farrier::config::{Api, Config};
+use farrier::bus::{Bus, Settings, SqliteBus};
+use farrier::config::Api;
 use farrier::http::api::{ROUTES, Route};
 use farrier::http::auth::{Auth, Csrf, Who, guard, routes};
 use farrier::http::serve::{Patience, tcp};
@@ -49,7 +49,7 @@ impl Site {
 
     pub async fn with(api: Api, patience: Patience) -> Self {
         provider();
-        let bus = farrier::bus::in_memory(&Config::default()).unwrap();
+        let bus = Arc::new(SqliteBus::memory(&Settings::default()).unwrap());
         let table: &'static [Route] = Box::leak([ROUTES, EXTRA].concat().into_boxed_slice());
         let auth = Arc::new(Auth::new(bus.clone(), Some(&api), table).unwrap());
         let router = guard(handlers().merge(routes(auth.clone())), auth.clone());

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use farrier::config::{Api, Config};
+use farrier::bus::{Settings, SqliteBus};
+use farrier::config::Api;
 use farrier::http::api::ROUTES;
 use farrier::http::auth::{Auth, guard, routes};
 use farrier::http::serve::{Patience, tcp};
@@ -139,7 +140,7 @@ fn host(listener: TcpListener, issuer: &Url, secret: &Path) -> CancellationToken
         listener.local_addr().unwrap()
     ))
     .unwrap();
-    let bus = farrier::bus::in_memory(&Config::default()).unwrap();
+    let bus = Arc::new(SqliteBus::memory(&Settings::default()).unwrap());
     let auth = Arc::new(Auth::new(bus, Some(&api), ROUTES).unwrap());
     let router = guard(routes(auth.clone()), auth);
     let stop = CancellationToken::new();

@@ -14,7 +14,7 @@ use crate::bus::Bus;
 use crate::bus::shared::millis;
 
 /// Lists of the proof of concept that are not named like a stream, and the end where their oldest element is.
-const LEGACY: [(&str, &str); 2] = [("bm:events:dhcp_lease", "left"), ("netbox:dhcp:leases", "right")];
+pub(super) const LEGACY: [(&str, &str); 2] = [("bm:events:dhcp_lease", "left"), ("netbox:dhcp:leases", "right")];
 
 /// What the server says of itself.
 struct Info(String);

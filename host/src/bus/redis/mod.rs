@@ -22,9 +22,12 @@ use library::Library;
 use link::{Link, list, number, say, text};
 use work::{data_of, entries, fence_args, stream, wait_after};
 
+pub use peek::{Fields, Peek};
+
 mod check;
 mod library;
 mod link;
+mod peek;
 mod side;
 mod work;
 

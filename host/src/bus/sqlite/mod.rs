@@ -88,6 +88,13 @@ impl SqliteBus {
         Ok(Self::new(Engine::Inline(Mutex::new(connection)), settings, None))
     }
 
+    /// The same, as the one host of this `state_dir`, which holds more than the store: a socket, pinned certificates.
+    ///
+    /// [`BusError::Unusable`] names the process that has the folder.
+    pub fn as_host(self, state_dir: &Path) -> Result<Self, BusError> {
+        Ok(Self { _lock: Some(Lock::take(state_dir)?), ..self })
+    }
+
     fn new(engine: Engine, settings: &Settings, lock: Option<Lock>) -> Self {
         Self {
             engine,

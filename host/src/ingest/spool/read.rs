@@ -32,14 +32,26 @@ const MOST_BAD: usize = 1000;
 pub struct Spool {
     dir: PathBuf,
     filter: Filter,
-    /// Files that were taken in or complained of but could not be removed; nothing more is done with them.
+    /// Leave every file where it is: another reader's.
+    keep: bool,
+    /// Files that were taken in or complained of and were not removed; nothing more is done with them.
     done: HashSet<String>,
 }
 
 impl Spool {
     /// Of this folder.
     pub fn new(dir: &Path, filter: Filter) -> Self {
-        Self { dir: dir.to_owned(), filter, done: HashSet::new() }
+        Self { dir: dir.to_owned(), filter, keep: false, done: HashSet::new() }
+    }
+
+    /// Of a folder that is another's: nothing in it is deleted or moved.
+    pub fn beside(dir: &Path, filter: Filter) -> Self {
+        Self { keep: true, ..Self::new(dir, filter) }
+    }
+
+    /// Which folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Deliver what is there, oldest lease first; how many were taken in. `Err`: the sink is away, and the rest waits.
@@ -104,6 +116,10 @@ impl Spool {
     }
 
     fn remove(&mut self, name: &str) {
+        if self.keep {
+            self.done.insert(name.to_owned());
+            return;
+        }
         if let Err(error) = std::fs::remove_file(self.dir.join(name)) {
             warn!(file = name, %error, "a delivered lease cannot be deleted; the spool folder should belong to this user");
             self.done.insert(name.to_owned());
@@ -111,6 +127,11 @@ impl Spool {
     }
 
     fn aside(&mut self, name: &str, reason: &str) {
+        if self.keep {
+            warn!(file = name, reason, "a spool file cannot be taken in; it is left where it is");
+            self.done.insert(name.to_owned());
+            return;
+        }
         warn!(file = name, reason, "a spool file was put aside");
         let path = self.dir.join(name);
         let kept = put_aside(&self.dir, name, reason);
@@ -209,6 +230,25 @@ mod tests {
         fn ips(&self) -> Vec<String> {
             self.leases.lock().unwrap().iter().map(|lease| lease.ip.to_string()).collect()
         }
+    }
+
+    #[tokio::test]
+    async fn a_reader_beside_another_leaves_every_file_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), 1000, "10.0.0.1", "");
+        put(dir.path(), 1500, "10.0.0.9", r#","vendor_class":"PXEClient:Arch:00007""#);
+        std::fs::write(dir.path().join("000-half.json"), r#"{"mac":"94:40:c9"#).unwrap();
+        let (seen, taken) = (Kept::default(), Kept::default());
+        let mut observer = Spool::beside(dir.path(), Filter::default());
+        let mut host = Spool::new(dir.path(), Filter::default());
+        assert_eq!(observer.pass(&seen).await.unwrap(), 1);
+        assert_eq!(observer.pass(&seen).await.unwrap(), 0, "it is remembered");
+        assert_eq!(left(dir.path()).len(), 3);
+        assert_eq!(host.pass(&taken).await.unwrap(), 1);
+        put(dir.path(), 2000, "10.0.0.2", "");
+        assert_eq!(observer.pass(&seen).await.unwrap(), 1);
+        assert_eq!(host.pass(&taken).await.unwrap(), 1);
+        assert_eq!((seen.ips(), taken.ips()), (taken.ips(), vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()]));
     }
 
     fn put(dir: &Path, at: u64, ip: &str, more: &str) -> PathBuf {
