@@ -53,9 +53,9 @@ pub struct ShipArgs {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Follow this log or lease file as well
-    #[arg(long, value_name = "FILE", requires = "format")]
+    #[arg(long, value_name = "FILE")]
     tail: Option<PathBuf>,
-    /// What the file is
+    /// What the file is; told from what stands in it where this is left out
     #[arg(long, requires = "tail")]
     format: Option<Format>,
 }
@@ -70,10 +70,11 @@ pub async fn command(common: &Common, args: &ShipArgs) -> anyhow::Result<ExitCod
     if let Err(error) = spool::create(&spool_dir) {
         warn!(spool = %spool_dir.display(), %error, "the spool folder is missing and cannot be made; waiting for it");
     }
-    let tailed = match (&args.tail, args.format) {
-        (Some(path), Some(format)) => Some(Tail::open(path, format, &config.state_dir, filter.clone())?),
-        _ => None,
-    };
+    let tailed = args.tail.as_ref().map(|path| {
+        let format = args.format.map_or_else(|| Format::of(path), Ok)?;
+        Tail::open(path, format, &config.state_dir, filter.clone())
+    });
+    let tailed = tailed.transpose()?;
     let sink = Late { config, sink: Mutex::new(None) };
     let shutdown = CancellationToken::new();
     let follow_file = async {

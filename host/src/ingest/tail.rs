@@ -2,10 +2,12 @@
 //!
 //! Promises that nothing written to the file is passed over, across restarts of either side and rotation: the place read to is
 //! stored, and moves only after the leases before it were taken in. It sees less than a hook: lease files know nothing of an end in
-//! time to tell, logs of plain dnsmasq nothing of vendor classes. The first start reads from the beginning of the file.
+//! time to tell, logs of plain dnsmasq and of ISC dhcpd nothing of vendor classes. The first start reads from the beginning of the file.
 
 mod dhcpd;
+mod dhcpd_log;
 mod dnsmasq;
+mod infer;
 mod kea;
 mod position;
 mod source;
@@ -36,8 +38,10 @@ pub enum Format {
     DnsmasqLog,
     /// dnsmasq's lease file.
     DnsmasqLeases,
-    /// ISC dhcpd's lease file.
+    /// ISC dhcpd's lease file; a `host` with `fixed-address` is not in it.
     DhcpdLeases,
+    /// Log of ISC dhcpd.
+    DhcpdLog,
     /// Kea's lease file (memfile).
     KeaCsv,
     /// Log of Kea.
@@ -49,7 +53,7 @@ impl Format {
     const fn server(self) -> &'static str {
         match self {
             Self::DnsmasqLog | Self::DnsmasqLeases => "dnsmasq",
-            Self::DhcpdLeases => "isc",
+            Self::DhcpdLeases | Self::DhcpdLog => "isc",
             Self::KeaCsv | Self::KeaLog => "kea",
         }
     }
@@ -65,6 +69,14 @@ pub enum TailError {
         path: String,
         /// What the system said.
         problem: std::io::Error,
+    },
+    /// Nothing in the file says what it is.
+    #[error("what `{path}` is cannot be told from what stands in it; --format says it: {formats}")]
+    Unknown {
+        /// Which file.
+        path: String,
+        /// The words for what it may be.
+        formats: String,
     },
     /// Where the leases go to is away.
     #[error(transparent)]
@@ -87,6 +99,7 @@ struct Batch {
 enum Reader {
     DnsmasqLog(dnsmasq::Log),
     DhcpdLeases,
+    DhcpdLog,
     KeaCsv,
     KeaLog,
 }
@@ -97,6 +110,7 @@ impl Reader {
         Some(match format {
             Format::DnsmasqLog => Self::DnsmasqLog(dnsmasq::Log::default()),
             Format::DhcpdLeases => Self::DhcpdLeases,
+            Format::DhcpdLog => Self::DhcpdLog,
             Format::KeaCsv => Self::KeaCsv,
             Format::KeaLog => Self::KeaLog,
             Format::DnsmasqLeases => return None,
@@ -107,6 +121,7 @@ impl Reader {
         match self {
             Self::DnsmasqLog(log) => log.read(fresh, now),
             Self::DhcpdLeases => dhcpd::read(fresh, now),
+            Self::DhcpdLog => dhcpd_log::read(fresh, now),
             Self::KeaCsv => kea::read_csv(fresh, now),
             Self::KeaLog => kea::read_log(fresh, now),
         }

@@ -152,22 +152,20 @@ fn leases_wait_while_redis_is_stopped_or_hung_and_clients_do_not() {
     }
 }
 
+/// The shipper of a site that may not run hooks: nobody reads the hooks' folder.
+fn ship_file(site: &Site, file: &str, more: &[&str]) -> Daemon {
+    let mut command = site.ship.command(farrier().unwrap());
+    command.args(["ship", "--redis", &site.redis_url(), "--state-dir"]).arg(site.path("state"));
+    command.arg("--tail").arg(site.path(file)).arg("--spool").arg(site.path("unused")).args(more);
+    Daemon::start(command, &site.path("ship.log")).unwrap()
+}
+
 fn tailed(test: &str, kind: Kind, file: &str, format: &str) {
     if skip(test, &kind.programs()) {
         return;
     }
     let mut site = Site::new(kind).unwrap();
-    // As at a site that may not run hooks: nobody reads the hooks' folder.
-    std::fs::create_dir(site.path("unused")).unwrap();
-    let file = site.path(file);
-    let more = [OsStr::new("--tail"), file.as_os_str(), "--format".as_ref(), format.as_ref(), "--spool".as_ref()];
-    let unused = site.path("unused");
-    let start = |site: &Site| {
-        let mut command = site.ship.command(farrier().unwrap());
-        command.args(["ship", "--redis", &site.redis_url(), "--state-dir"]).arg(site.path("state"));
-        command.args(more).arg(&unused);
-        Daemon::start(command, &site.path("ship.log")).unwrap()
-    };
+    let start = |site: &Site| ship_file(site, file, &["--format", format]);
     let ship = start(&site);
     site.lease("a0:36:9f:01:00:00", OsStr::new("iDRAC"), "first").unwrap();
     site.arrives("a0:36:9f:01:00:00").unwrap();
@@ -192,6 +190,29 @@ fn the_lease_file_of_dnsmasq_is_followed() {
 #[test]
 fn the_lease_file_of_isc_dhcpd_is_followed() {
     tailed("the_lease_file_of_isc_dhcpd_is_followed", Kind::Isc, "leases", "dhcpd-leases");
+}
+
+#[test]
+fn the_log_of_isc_dhcpd_is_followed() {
+    tailed("the_log_of_isc_dhcpd_is_followed", Kind::Isc, "server.log", "dhcpd-log");
+}
+
+#[test]
+fn a_fixed_address_shows_in_the_log_of_isc_dhcpd_alone() {
+    let test = "a_fixed_address_shows_in_the_log_of_isc_dhcpd_alone";
+    if skip(test, &Kind::Isc.programs()) {
+        return;
+    }
+    let site = Site::new(Kind::Isc).unwrap();
+    let log = || std::fs::read_to_string(site.path("server.log")).ok();
+    let started = || log().filter(|text| text.contains("Internet Systems Consortium"));
+    until("dhcpd writes its log", LIMIT, started).unwrap();
+    let _ship = ship_file(&site, "server.log", &[]);
+    site.lease("a0:36:9f:01:00:77", OsStr::new("iDRAC"), "reserved").unwrap();
+    let entry = site.arrives("a0:36:9f:01:00:77").unwrap();
+    assert_eq!((entry["ip_address"].as_str(), entry["source"].as_str()), (Some("10.77.0.77"), Some("isc")), "{entry}");
+    let leases = std::fs::read_to_string(site.path("leases")).unwrap();
+    assert!(!leases.contains("10.77.0.77"), "{leases}");
 }
 
 #[test]

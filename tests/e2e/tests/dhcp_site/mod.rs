@@ -105,6 +105,7 @@ impl Site {
             Kind::Isc => format!(
                 r#"authoritative; ddns-update-style none; ping-check false; default-lease-time 120;
 subnet 10.77.0.0 netmask 255.255.0.0 {{ range 10.77.0.100 10.77.3.254; option routers 10.77.0.1; }}
+host fixed {{ hardware ethernet a0:36:9f:01:00:77; fixed-address 10.77.0.77; option routers 10.77.0.1; }}
 on commit {{
   set clip = binary-to-ascii(10, 8, ".", leased-address);
   set clhw = binary-to-ascii(16, 8, ":", substring(hardware, 1, 6));
