@@ -147,6 +147,15 @@ fn install_makes_hooks_that_find_their_spool_and_uninstall_removes_them() {
     let lines = String::from_utf8(output.stdout).unwrap();
     assert!(lines.contains("dhcp-script=") && lines.contains("libdhcp_run_script.so"), "{lines}");
     assert!(install().status.success(), "a second time changes nothing");
+    let json = [OsStr::new("--output"), OsStr::new("json")];
+    let output = farrier("install", &[OsStr::new("--spool"), spool.as_os_str(), json[0], json[1]]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(told["spool"].as_str(), spool.canonicalize().unwrap().to_str());
+    assert_eq!(told["links"].as_array().unwrap().len(), 4, "three hooks, and the way to the spool: {told}");
+    for (server, word) in [("dnsmasq", "dhcp-script="), ("isc", "on commit {"), ("kea", "libdhcp_run_script.so")] {
+        let lines = told["lines"][server].as_str().unwrap();
+        assert!(lines.contains(word) && String::from_utf8_lossy(&install().stdout).contains(lines.trim()), "{told}");
+    }
     let call = |name: &str, args: &[&str], env: &[(&str, &str)]| {
         let mut command = Command::new(dir.join(name));
         quiet(&command.args(args).env_clear().envs(env.iter().copied()).current_dir("/").output().unwrap());
@@ -161,7 +170,11 @@ fn install_makes_hooks_that_find_their_spool_and_uninstall_removes_them() {
     assert_eq!(refused.status.code(), Some(1), "a file of somebody else is not replaced");
     assert!(!farrier("uninstall", &[]).status.success());
     std::fs::remove_file(dir.join("farrier-lease-kea")).unwrap();
-    assert!(farrier("uninstall", &[]).status.success());
+    assert!(install().status.success());
+    let output = farrier("uninstall", &json);
+    assert!(output.status.success());
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(told["removed"].as_array().unwrap().len(), 3, "{told}");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::Common;
 use super::output::{self, Format};
@@ -20,12 +21,18 @@ pub enum ConfigCommand {
 
 /// Run one of them.
 pub fn command(common: &Common, command: &ConfigCommand) -> anyhow::Result<ExitCode> {
-    let config = config::load(&common.config)?;
-    rules(common, &config)?;
+    let loaded = config::load(&common.config).and_then(|config| rules(common, &config).map(|()| config));
+    let config = match (loaded, command, common.output) {
+        (Err(error), ConfigCommand::Check, Format::Json) => {
+            output::json(&json!({ "config": common.config, "problems": error.problems() }))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        (loaded, _, _) => loaded?,
+    };
     match (command, common.output) {
         (ConfigCommand::Check, Format::Text) => output::line(&format!("{} is sound", common.config.display())),
         (ConfigCommand::Check, Format::Json) => {
-            output::json(&serde_json::json!({ "config": common.config, "problems": [] }))?;
+            output::json(&json!({ "config": common.config, "problems": [] }))?;
         }
         (ConfigCommand::Show, Format::Text) => output::line(toml::to_string_pretty(&config)?.trim_end()),
         (ConfigCommand::Show, Format::Json) => output::json(&config)?,

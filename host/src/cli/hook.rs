@@ -3,13 +3,16 @@
 //! Promises to change nothing but links and the spool folder, and to print what must be added to the DHCP server's configuration
 //! instead of editing it. Links that point elsewhere, and files, are never replaced or removed.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::Common;
+use super::output::{self, Format};
 use crate::ingest::hook::{DhcpServer, SPOOL, SPOOL_LINK};
 use crate::ingest::spool;
 
@@ -53,39 +56,67 @@ pub struct Install {
     spool: PathBuf,
 }
 
+/// What was made, and what is left to do by hand.
+#[derive(Debug, Serialize)]
+struct Installed {
+    /// Where leases are left.
+    spool: PathBuf,
+    links: Vec<PathBuf>,
+    /// What to add to each DHCP server's configuration.
+    lines: BTreeMap<&'static str, String>,
+    /// What else must be said, and to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<String>,
+}
+
 /// Run it; what to configure goes to standard output.
-pub fn run(command: &Command) -> anyhow::Result<()> {
-    match command {
-        Command::Install(install) => {
-            print!("{}", do_install(install)?);
+pub fn run(common: &Common, command: &Command) -> anyhow::Result<()> {
+    match (command, common.output) {
+        (Command::Install(install), Format::Json) => output::json(&do_install(install)?),
+        (Command::Install(install), Format::Text) => {
+            let made = do_install(install)?;
+            output::line(&format!("# leases are left in {}", made.spool.display()));
+            let remark = made.remark.map(|remark| format!("# {remark}"));
+            for lines in made.lines.into_values().chain(remark) {
+                output::line(&format!("\n{}", lines.trim_end()));
+            }
             Ok(())
         }
-        Command::Uninstall(links) => uninstall(links),
+        (Command::Uninstall(links), Format::Json) => {
+            let mut removed = Vec::new();
+            uninstall(links, |path| removed.push(path.to_owned()))?;
+            output::json(&serde_json::json!({ "removed": removed }))
+        }
+        (Command::Uninstall(links), Format::Text) => uninstall(links, |path| {
+            let path = path.display();
+            output::line(&format!("removed {path}; take its lines out of the DHCP server's configuration"));
+        }),
     }
 }
 
-fn do_install(install: &Install) -> anyhow::Result<String> {
+fn do_install(install: &Install) -> anyhow::Result<Installed> {
     let program = std::env::current_exe().context("find this program's own path")?;
     let links = &install.links;
     std::fs::create_dir_all(&links.dir).with_context(|| format!("make folder `{}`", links.dir.display()))?;
     let dir = links.dir.canonicalize().with_context(|| format!("find folder `{}`", links.dir.display()))?;
     spool::create(&install.spool).with_context(|| format!("make spool folder `{}`", install.spool.display()))?;
     let spool = install.spool.canonicalize().with_context(|| format!("find `{}`", install.spool.display()))?;
-    let mut text = format!("# leases are left in {}\n", spool.display());
+    let mut made = Installed { spool, links: Vec::new(), lines: BTreeMap::new(), remark: None };
     for server in links.servers() {
-        link(&program, &dir.join(server.hook_name()))?;
-        text.push('\n');
-        text.push_str(&lines(server, &dir.join(server.hook_name()), &program));
+        let hook = dir.join(server.hook_name());
+        link(&program, &hook)?;
+        made.lines.insert(server.as_str(), lines(server, &hook, &program));
+        made.links.push(hook);
     }
-    if spool != Path::new(SPOOL) {
-        link(&spool, &dir.join(SPOOL_LINK))?;
-        let _ = write!(
-            text,
-            "\n# dnsmasq calls its hook without its folder, so its service must say: FARRIER_SPOOL={}\n",
-            spool.display()
-        );
+    if made.spool != Path::new(SPOOL) {
+        let beside = dir.join(SPOOL_LINK);
+        link(&made.spool, &beside)?;
+        made.links.push(beside);
+        let spool = made.spool.display();
+        made.remark =
+            Some(format!("dnsmasq calls its hook without its folder, so its service must say: FARRIER_SPOOL={spool}"));
     }
-    Ok(text)
+    Ok(made)
 }
 
 fn link(target: &Path, path: &Path) -> anyhow::Result<()> {
@@ -105,14 +136,15 @@ fn link(target: &Path, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn uninstall(links: &Links) -> anyhow::Result<()> {
+/// `removed` hears of each hook at once: what is gone stays gone when the next cannot be removed.
+fn uninstall(links: &Links, mut removed: impl FnMut(&Path)) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("find this program's own path")?;
     for server in links.servers() {
         let path = links.path(server);
         match std::fs::read_link(&path) {
             Ok(target) if target == program => {
                 std::fs::remove_file(&path).with_context(|| format!("remove link `{}`", path.display()))?;
-                println!("removed {}; take its lines out of the DHCP server's configuration", path.display());
+                removed(&path);
             }
             Ok(target) => bail!("`{}` is a link to `{}`, not to this program", path.display(), target.display()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}

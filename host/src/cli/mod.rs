@@ -159,7 +159,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::command(&common, &args),
         Command::Ship(args) => block_on(ship::command(&common, &args)),
-        Command::Hook(command) => hook::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Hook(command) => hook::run(&common, &command).map(|()| ExitCode::SUCCESS),
         Command::Plugin(args) => plugin::command(&common, args),
         Command::Simulate(args) => block_on(simulate::command(&common, &args)),
         Command::Server(command) => block_on(server::command(&common, command)),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::client::Failure;
 use crate::bus::BusError;
+use crate::config::ConfigError;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -55,10 +56,11 @@ pub fn table(headings: &[&str], rows: Vec<Vec<String>>, none: &str) {
 pub fn failure(format: Format, error: &anyhow::Error) {
     let (code, hint) = told(error);
     if format == Format::Json {
-        line(
-            &serde_json::json!({ "error": { "code": code, "message": format!("{error:#}"), "hint": hint } })
-                .to_string(),
-        );
+        let mut told = serde_json::json!({ "code": code, "message": format!("{error:#}"), "hint": hint });
+        if let (Some(error), Some(fields)) = (error.downcast_ref::<ConfigError>(), told.as_object_mut()) {
+            fields.insert("problems".to_owned(), serde_json::json!(error.problems()));
+        }
+        line(&serde_json::json!({ "error": told }).to_string());
         return;
     }
     let mut text = format!("error: {error:#}\n");
@@ -72,6 +74,9 @@ pub fn failure(format: Format, error: &anyhow::Error) {
 fn told(error: &anyhow::Error) -> (&str, Option<&str>) {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return (&failure.code, Some(&failure.hint));
+    }
+    if error.is::<ConfigError>() {
+        return ("configuration", None);
     }
     match error.downcast_ref::<BusError>() {
         Some(error @ BusError::Unusable { hint, .. }) => (error.code(), Some(hint)),

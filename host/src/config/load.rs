@@ -3,12 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::{Config, check, keys};
 
 /// One thing wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where: `netbox.token_file`.
+    /// Where: `netbox.token_file`; empty for the file as a whole.
     pub path: String,
     /// What is wrong.
     pub text: String,
@@ -50,6 +52,21 @@ pub enum ConfigError {
         /// All of them.
         problems: Vec<Problem>,
     },
+}
+
+impl ConfigError {
+    /// What is wrong, one by one; a file that cannot be read is one problem.
+    pub fn problems(&self) -> Vec<Problem> {
+        let whole = |text: String, hint: &str| vec![Problem { path: String::new(), text, hint: hint.to_owned() }];
+        match self {
+            Self::Unreadable { path, source } => {
+                let text = format!("read configuration `{}`: {source}", path.display());
+                whole(text, "`--config` or FARRIER_CONFIG names another file")
+            }
+            Self::Syntax { text, .. } => whole(format!("not TOML: {}", text.trim_end()), ""),
+            Self::Problems { problems, .. } => problems.clone(),
+        }
+    }
 }
 
 fn list(problems: &[Problem]) -> String {
