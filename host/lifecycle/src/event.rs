@@ -29,9 +29,9 @@ pub enum Event {
         /// The body, as it came.
         report: String,
     },
-    /// A report came under a token of this stage entry, and cannot be taken.
+    /// A report came under a token of this server, and cannot be taken.
     ReportRefused {
-        /// The entered version the token was made for.
+        /// The entered version of the record that was looked at.
         entered: u64,
         /// Kebab case; each code is journalled once in a stage, since whoever has a token can send any number.
         code: String,

@@ -241,6 +241,36 @@ fn a_report_before_the_wait_is_not_lost() {
 }
 
 #[test]
+fn a_refused_report_is_one_note_and_moves_nothing_in_any_stage_but_the_last() {
+    let mut world = World::seen();
+    let refused = |world: &mut World| {
+        let (entered, code) = (world.server.entered, "replayed-report".to_owned());
+        world.event(Event::ReportRefused { entered, code, problem: "it was used".to_owned() })
+    };
+    for stage in Stage::WORKED {
+        let before = world.server.clone();
+        assert_eq!(before.stage, stage);
+        assert!(refused(&mut world));
+        assert!(!refused(&mut world), "once in {stage}");
+        let after = &world.server;
+        assert_eq!(
+            (&after.status, after.outstanding(), after.since),
+            (&before.status, before.outstanding(), before.since)
+        );
+        assert!(world.log.last().unwrap().note.as_ref().unwrap().text.contains("replayed-report"));
+        match stage {
+            Stage::Assign => {
+                world.outcome(Outcome::Rest);
+                assert!(world.request(Request::Retire));
+            }
+            _ => assert!(world.done()),
+        }
+    }
+    assert_eq!(world.server.stage, Stage::Retired);
+    assert!(!refused(&mut world), "a retired server is final");
+}
+
+#[test]
 fn a_worker_lost_too_often_is_a_fault_of_the_host() {
     let mut world = World::seen();
     let token = world.server.token();

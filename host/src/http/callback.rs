@@ -1,7 +1,8 @@
 //! The validation image's report, under its one-time token.
 //!
 //! The token says which server and which boot it is for; nothing in the body does. A wrong, old or replayed token gets the same
-//! answer, and no log line holds a token.
+//! answer, and no log line holds a token. One that was good once and comes again is in its server's journal, whichever stage that is in:
+//! somebody has it who should not.
 
 use std::sync::Arc;
 
@@ -51,6 +52,18 @@ async fn tell(parts: &Parts, server: &Server, code: &str, problem: &str) {
     }
 }
 
+/// Journal the token that was used last when it comes again. Once: whoever replays it may do so any number of times.
+async fn replayed(parts: &Parts, server: &Server, token: &str) {
+    let key = boot_token::used_key(&server.id);
+    let Ok(Some(kept)) = parts.bus.get(&key).await else { return };
+    if boot_token::is_kept_of(&kept, token)
+        && parts.bus.swap(&key, Some(&kept), None, None).await.is_ok_and(|mine| mine)
+    {
+        let problem = "a token that was used came again, and what came under it was not taken";
+        tell(parts, server, "replayed-report", problem).await;
+    }
+}
+
 async fn take(parts: &Parts, token: &str, body: String) -> Result<Server, Response> {
     let unknown = || {
         tracing::warn!("report refused: its token is unknown, used, or of an earlier boot");
@@ -68,6 +81,7 @@ async fn take(parts: &Parts, token: &str, body: String) -> Result<Server, Respon
         Err(error) => return Err(store(&error)),
     };
     if !boot_token::is_current(&server, token) {
+        replayed(parts, &server, token).await;
         return Err(unknown());
     }
     if server.report.is_some() {
@@ -80,6 +94,12 @@ async fn take(parts: &Parts, token: &str, body: String) -> Result<Server, Respon
         tell(parts, &server, "malformed-report", &problem).await;
         let hint = "docs/guides/from-the-python-poc.md shows both shapes; the token is still good";
         return Err(refuse(StatusCode::BAD_REQUEST, "malformed", &problem, hint));
+    }
+    // Before the report is taken, so that no crash between the two forgets it; while the token is current it says nothing.
+    let used = boot_token::digest(token);
+    let key = boot_token::used_key(&server.id);
+    if let Err(error) = parts.bus.set(&key, Some(used.as_bytes()), Some(boot_token::USED_TTL)).await {
+        return Err(store(&error));
     }
     let event = Event::ReportReceived { entered: server.entered, report: body };
     match parts.apply(&id, &event, Origin::Outside).await {

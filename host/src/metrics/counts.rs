@@ -70,8 +70,8 @@ impl Counts {
         let mut counted = self.read();
         let event = label(&entry.event);
         count(&mut counted.transitions, (entry.stage, event), |(stage, _)| (stage, OTHER.to_owned()));
-        // A request to a failed server leaves its fault where it is: that is no failure more.
-        let ended = ["failed", "worker-lost", "report-refused", "report-received", "timer-fired"];
+        // A request to a failed server, or a report that is refused, leaves its fault where it is: that is no failure more.
+        let ended = ["failed", "worker-lost", "report-received", "timer-fired"];
         if let Some(fault) = entry.fault.as_ref().filter(|_| ended.contains(&entry.event.as_str())) {
             let key = (entry.stage, label(&fault.code));
             count(&mut counted.failures, key, |(stage, _)| (stage, OTHER.to_owned()));

@@ -1,7 +1,8 @@
 //! The one-time token of a validation boot, and where the stage remembers it.
 //!
 //! It names the server and the boot, and 128 random bits make it unguessable. It is kept in the stage's memo and so ends with the
-//! stage; whoever shows a record to people leaves the memo out.
+//! stage; whoever shows a record to people leaves the memo out. Of the last one that was used a digest is kept for a while, so that
+//! somebody who has an old one is noticed.
 
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::plugin::wit::types::Job;
 
 /// How long "the script of this boot went out" is remembered.
 pub const SERVED_TTL: Duration = Duration::from_hours(24);
+
+/// How long a token that was used is known again: as long as the journal says what it was used for.
+pub const USED_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// What validate must find again after a crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,11 +94,25 @@ pub fn mac_key(mac: Mac) -> String {
     format!("boot-mac/{mac}")
 }
 
+/// The store's key for "the token this server used last"; its value is a [`digest`].
+pub fn used_key(server: &ServerId) -> String {
+    format!("boot-used/{server}")
+}
+
+/// What may be kept of a token outside its stage.
+pub fn digest(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token))
+}
+
+/// Is this kept of that token? Takes the same time whether or not it is nearly so.
+pub fn is_kept_of(kept: &[u8], token: &str) -> bool {
+    kept.ct_eq(digest(token).as_bytes()).into()
+}
+
 /// The store's key for "the script of this boot went out". It names the boot by a digest of its token: after an operator's retry, boots
 /// are counted from one again.
 pub fn served_key(server: &Server) -> String {
-    let digest = Sha256::digest(of(server).unwrap_or_default());
-    format!("boot/{}/{}", server.id, URL_SAFE_NO_PAD.encode(digest))
+    format!("boot/{}/{}", server.id, digest(&of(server).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -125,5 +143,8 @@ mod tests {
         assert_eq!(served_key(&first), served_key(&first.clone()));
         let token = of(&first).unwrap();
         assert!(!served_key(&first).contains(&token), "the token does not stand in a key");
+        let kept = digest(&token);
+        assert!(is_kept_of(kept.as_bytes(), &token) && !is_kept_of(kept.as_bytes(), &of(&again).unwrap()));
+        assert!(!kept.contains(&token), "nor in what is kept of it");
     }
 }

@@ -238,7 +238,7 @@ async fn post(url: &str, body: String) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_callback_is_journalled_and_a_replayed_one_changes_nothing() {
+async fn a_malformed_callback_and_a_replayed_one_are_journalled_and_change_nothing() {
     let estate = Estate::sound(5, 1, DEFAULT_BASE);
     // The simulated server is offered no network boot: the test boots in its place.
     let config = RigConfig { network_boot: false, ..farrier_e2e::config(estate) };
@@ -270,11 +270,19 @@ async fn a_malformed_callback_is_journalled_and_a_replayed_one_changes_nothing()
     assert_eq!((status, &answer["status"]), (200, &json!("accepted")), "{answer}");
     let rows = rig.settled(PATIENCE).await.unwrap();
     assert_eq!(rig.differences(&rows), Vec::<String>::new());
-    let before = seen::timeline(&rig, &server.name).await.unwrap().len();
-    let (status, answer) = post(&format!("{callback}/api/event"), good.to_string()).await;
-    assert_eq!((status, &answer["code"]), (404, &json!("token")), "{answer}");
-    assert!(answer["hint"].as_str().unwrap().contains("good for one report"), "{answer}");
-    assert_eq!(seen::timeline(&rig, &server.name).await.unwrap().len(), before, "a replayed token changes nothing");
+    let before = seen::timeline(&rig, &server.name).await.unwrap();
+    for _ in 0..3 {
+        let (status, answer) = post(&format!("{callback}/api/event"), good.to_string()).await;
+        assert_eq!((status, &answer["code"]), (404, &json!("token")), "{answer}");
+        assert!(answer["hint"].as_str().unwrap().contains("good for one report"), "{answer}");
+    }
+    let after = seen::timeline(&rig, &server.name).await.unwrap();
+    assert_eq!(after.len(), before.len() + 1, "a replayed token is journalled once: {after:?}");
+    let note = after.last().unwrap().note.as_ref().unwrap().to_string();
+    assert!(note.contains("replayed-report") && note.contains("was not taken"), "{note}");
+    assert_eq!(rig.host.servers().await.unwrap()[0].standing(), rows[0].standing(), "and changes nothing");
+    assert_eq!(post(&format!("{callback}x/api/event"), good.to_string()).await.0, 404);
+    assert_eq!(seen::timeline(&rig, &server.name).await.unwrap().len(), after.len(), "one that never was is not");
     assert!(rig.host.log().contains("report refused"), "and is seen in the log");
     assert!(!rig.host.log().contains(callback.rsplit('/').next().unwrap()), "no log line holds a token");
 }
