@@ -1,6 +1,8 @@
 //! The API through its real router, gate and stores: what every route answers, to whom, and how often.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "api/boot.rs"]
+mod boot;
 #[path = "api/events.rs"]
 mod events;
 #[path = "api/fleet.rs"]

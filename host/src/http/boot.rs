@@ -1,4 +1,5 @@
-//! The iPXE script of a server under validation: served once for each boot, to its own MAC, while it is awaited.
+//! What iPXE asks for: one script that is the same for everybody, and that of a server under validation, served once for each boot, to its
+//! own MAC, while it is awaited.
 
 use std::sync::Arc;
 
@@ -11,6 +12,17 @@ use serde::Deserialize;
 use crate::bus::{Bus, BusError};
 use crate::config::Http;
 use crate::stage::{Parts, boot_token};
+
+/// The interfaces that iPXE is told to ask for: the one it booted from, then by number, since any of a server's may be known.
+const INTERFACES: [&str; 9] = ["netX", "net0", "net1", "net2", "net3", "net4", "net5", "net6", "net7"];
+
+/// `GET /boot.ipxe`, which DHCP gives to iPXE: it asks for the server's own script, and goes on to the disk where there is none.
+pub async fn first(State(parts): State<Arc<Parts>>) -> Response {
+    let Some(http) = &parts.config.http else { return StatusCode::NOT_FOUND.into_response() };
+    let base = http.public_url.as_str().trim_end_matches('/');
+    let ask = INTERFACES.map(|name| format!("chain --autofree {base}/boot/ipxe?mac=${{{name}/mac}} ||\n"));
+    ([(header::CONTENT_TYPE, "text/plain")], format!("#!ipxe\n{}exit\n", ask.concat())).into_response()
+}
 
 /// What iPXE says of itself.
 #[derive(Debug, Deserialize)]
@@ -49,12 +61,12 @@ async fn find(parts: &Parts, mac: Mac) -> Result<Option<(Server, String)>, BusEr
     };
     let Some(server) = parts.bus.read(&id).await?.filter(awaited) else { return Ok(None) };
     let Some(token) = boot_token::of(&server) else { return Ok(None) };
-    Ok(first(parts.bus.as_ref(), &boot_token::served_key(&server)).await?.then_some((server, token)))
+    Ok(unasked(parts.bus.as_ref(), &boot_token::served_key(&server)).await?.then_some((server, token)))
 }
 
 /// Is this the first request for this boot, of all that reach any host of the store? The mark is this request's own, so that a lost
 /// answer of the store does not cost the server its boot.
-async fn first(bus: &dyn Bus, key: &str) -> Result<bool, BusError> {
+async fn unasked(bus: &dyn Bus, key: &str) -> Result<bool, BusError> {
     let mine: [u8; 16] = rand::random();
     match bus.swap(key, None, Some(&mine), Some(boot_token::SERVED_TTL)).await {
         Err(BusError::Unreachable(_)) => Ok(bus.get(key).await?.as_deref() == Some(&mine)),

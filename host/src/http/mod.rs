@@ -45,6 +45,7 @@ pub fn public(parts: Arc<Parts>) -> Router {
     Router::new()
         .route("/cb/{token}/api/v1/validation/report", post(callback::report))
         .route("/cb/{token}/api/event", post(callback::event))
+        .route("/boot.ipxe", get(boot::first))
         .route("/boot/ipxe", get(boot::ipxe))
         .route("/firmware/{token}/{file}", get(images::image))
         .route("/health", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))

@@ -71,6 +71,8 @@ async fn parts(bus: Arc<dyn Bus>, folder: &std::path::Path, observe: bool) -> Pa
     std::fs::write(&inventory, "[[site]]\nname = \"ams\"\n").unwrap();
     let mut config = Config { state_dir: folder.to_owned(), ..Config::default() };
     config.plugins.dir = folder.to_owned();
+    let example: Config = toml::from_str(include_str!("../../../examples/farrier.toml")).unwrap();
+    config.http = example.http;
     let (plugins, _) = Plugins::open_uncached(&config.plugins).await.unwrap();
     Parts {
         broker: Broker::new(&config.bmc, Arc::new(FilePins::new(folder))).unwrap(),
