@@ -83,11 +83,11 @@ async fn leases_on_a_redis_in_use_are_seen_and_stay() {
     let (sink, filter) = (Kept::default(), Filter::default());
     let other = Peek::new(redis.bus(&Stepped::default().settings()));
     let end = sink.1.clone();
-    let follow = peek::follow(other, &filter, &sink, &end);
-    let come = async {
+    let follow = Box::pin(peek::follow(other, &filter, &sink, &end));
+    let come = Box::pin(async {
         ask::<i64>(&mut raw, &["LPUSH", LISTS[1], &lease(5)]).await;
         ask::<String>(&mut raw, &["XADD", DISCOVERED, "*", "d", &lease(9)]).await;
-    };
+    });
     tokio::time::timeout(LONG, async { tokio::join!(follow, come) }).await.expect("the last lease is seen");
     let mut seen = sink.0.lock().unwrap().clone();
     seen.sort();

@@ -3,6 +3,7 @@
 //! Promises a server that persists, evicts nothing, and listens on a unix socket only: what the host asks of
 //! a store at start-up. It is killed on drop.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -69,6 +70,16 @@ impl StoreProcess {
         format!("redis+unix://{}", self.socket().display())
     }
 
+    /// For a shell, when this one is gone: the same server on the same files, in the background.
+    pub fn command_line(&self) -> String {
+        let quoted = |word: &OsString| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
+        let words: Vec<String> = std::iter::once(self.program.clone().into_os_string())
+            .chain(arguments(&self.folder))
+            .map(|word| quoted(&word))
+            .collect();
+        format!("{} --daemonize yes", words.join(" "))
+    }
+
     /// Kill it as a power cut would.
     ///
     /// # Errors
@@ -123,13 +134,22 @@ impl StoreProcess {
     }
 }
 
+fn arguments(folder: &Path) -> Vec<OsString> {
+    let mut words: Vec<OsString> =
+        vec!["--port".into(), "0".into(), "--unixsocket".into(), folder.join("redis.sock").into()];
+    let rest =
+        ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--logfile", "redis.log", "--dir"];
+    words.extend(rest.map(OsString::from));
+    words.push(folder.into());
+    words
+}
+
 fn spawn(program: &Path, folder: &Path) -> anyhow::Result<Child> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let _ = std::fs::remove_file(folder.join("redis.sock"));
     let mut command = Command::new(program);
-    command.current_dir(folder).args(["--port", "0", "--unixsocket"]).arg(folder.join("redis.sock"));
-    command.args(["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--logfile", "redis.log"]);
-    command.arg("--dir").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir(folder).args(arguments(folder));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.kill_on_drop(true).spawn().with_context(|| format!("starting {}", program.display()))
 }
 

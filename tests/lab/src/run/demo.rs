@@ -3,7 +3,7 @@
 //! Promises exit 1 unless every server ends as planned and no simulated system saw anything that a correct
 //! client would not do. Under `--observe` the plan is other: nothing may be written anywhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use super::choice::Choice;
 use super::show::Show;
 use crate::estate::{DEFAULT_BASE, DEFAULT_SEED, DEFAULT_SERVERS, Estate, Server};
 use crate::ledger::Kind;
-use crate::rig::{Rig, RigConfig, ServerRow};
+use crate::rig::{Rig, RigConfig, ServerRow, StoreProcess};
 
 /// Options of the demonstration.
 #[derive(Args, Clone, Debug)]
@@ -210,14 +210,72 @@ fn tell(rig: &Rig, options: &DemoOptions, rows: &[ServerRow], wrong: &[String], 
     let named = |row: &&ServerRow| row.name.as_deref().is_some_and(|name| rig.lab.estate().server(name).is_some());
     let failed = rows.iter().filter(named).find(|row| row.state == "failed");
     let name = failed.or_else(|| rows.iter().find(named)).and_then(|row| row.name.as_deref()).unwrap_or("NAME");
+    let left = match (options.stay, options.keep || !wrong.is_empty()) {
+        (true, _) => Left::Running,
+        (false, true) if options.observe => Left::Log,
+        (false, true) => Left::Files(rig.store.as_ref().map(StoreProcess::command_line)),
+        (false, false) => Left::Nothing,
+    };
     println!("\nto look closer:");
-    if options.keep || options.stay || !wrong.is_empty() {
-        let (folder, config) = (rig.folder().display(), rig.host.config().display());
-        println!("  farrier server why {name} --config {config}");
-        println!("  farrier server timeline {name} --config {config}");
-        println!("  the host's log, state and inventory are in {folder}");
-    } else {
-        println!("  run it again with --stay, which leaves everything running, or --keep, which leaves the files;");
-        println!("  then `farrier server why {name}` and `farrier server timeline {name}` tell a server's story");
+    for line in closer(&left, name, rig.host.config(), rig.folder()) {
+        println!("  {line}");
+    }
+}
+
+/// What there is when this program has ended.
+enum Left {
+    /// Everything, until Ctrl-C.
+    Running,
+    /// The run's folder; where the store is a server, the command that starts it again.
+    Files(Option<String>),
+    /// The same of a host that kept its records in memory.
+    Log,
+    Nothing,
+}
+
+/// How a person looks closer, a line each: only what works with what is left.
+fn closer(left: &Left, name: &str, config: &Path, folder: &Path) -> Vec<String> {
+    let (config, folder) = (config.display(), folder.display());
+    let ask = ["why", "timeline"].map(|what| format!("farrier server {what} {name} --config {config}"));
+    let files = format!("the host's log, state and inventory are in {folder}");
+    match left {
+        Left::Running | Left::Files(None) => ask.into_iter().chain([files]).collect(),
+        Left::Files(Some(store)) => {
+            let again = [format!("{store}     # the store ended with this run")];
+            again.into_iter().chain(ask).chain([files]).collect()
+        }
+        Left::Log => vec![
+            format!("the host only observed, and its records ended with it: its log and the inventory are in {folder}"),
+            format!(
+                "run it again with --stay, which leaves it running, and ask: farrier server why {name} --config FILE"
+            ),
+        ],
+        Left::Nothing => vec![
+            "run it again with --stay, which leaves everything running, or --keep, which leaves the files;".to_owned(),
+            format!("then `farrier server why {name}` and `farrier server timeline {name}` tell a server's story"),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_at_the_end_works_with_what_is_left() {
+        let told =
+            |left: &Left| closer(left, "AMS-SRV-001", Path::new("/run/farrier.toml"), Path::new("/run")).join("\n");
+        let why = "farrier server why AMS-SRV-001 --config /run/farrier.toml";
+        assert!(told(&Left::Running).starts_with(why) && told(&Left::Files(None)).starts_with(why));
+        let redis = told(&Left::Files(Some("redis-server --dir /run/redis".to_owned())));
+        let (first, rest) = redis.split_once('\n').unwrap_or_default();
+        assert!(
+            first.starts_with("redis-server --dir /run/redis") && rest.starts_with(why),
+            "the store first: {redis}"
+        );
+        for left in [Left::Log, Left::Nothing] {
+            let said = told(&left);
+            assert!(said.contains("--stay") && !said.starts_with("farrier"), "{said}");
+        }
     }
 }
