@@ -64,12 +64,20 @@ pub struct Facts {
     /// What is in it, in numbers, as the controller reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
+    /// The inventory's name for the controller's interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc_interface: Option<String>,
     /// MACs the server may boot from, learnt from its inventory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub boot_macs: Vec<Mac>,
 }
 
 impl Facts {
+    /// The controller's interface as journals name it; nobody has looked yet where the inventory's name is not known.
+    pub fn interface(&self) -> &str {
+        self.bmc_interface.as_deref().unwrap_or("bmc")
+    }
+
     /// Take over what `newer` knows; what it does not know stays. A unit is of its rack: a newer rack brings its own, or none.
     pub fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
@@ -90,6 +98,7 @@ impl Facts {
             rack,
             unit,
             hardware,
+            bmc_interface,
             boot_macs,
         } = newer;
         take(&mut self.name, name);
@@ -105,6 +114,7 @@ impl Facts {
             self.unit = unit;
         }
         take(&mut self.hardware, hardware);
+        take(&mut self.bmc_interface, bmc_interface);
         if !boot_macs.is_empty() {
             self.boot_macs = boot_macs;
         }

@@ -72,18 +72,28 @@ pub struct Fault {
     /// What to do about it, in a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What the journal says beside the text, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
 }
 
 impl Fault {
     /// A fault without a hint.
     pub fn new(code: impl Into<String>, retry: Retry, blame: Blame, text: impl Into<String>) -> Self {
-        Self { code: code.into(), retry, blame, text: text.into(), hint: None }
+        Self { code: code.into(), retry, blame, text: text.into(), hint: None, lines: Vec::new() }
     }
 
     /// The same fault with a line of advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same fault with more lines for the journal.
+    #[must_use]
+    pub fn lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.lines.extend(lines);
         self
     }
 }

@@ -174,7 +174,7 @@ impl Walk<'_> {
             if before.in_service() {
                 Note::new(NoteKind::Warning, format!("BMC IP mismatch: NetBox record={old}, DHCP offered={new}"))
             } else {
-                Note::new(NoteKind::Info, format!("IP address updated on bmc: {old} → {new}"))
+                Note::new(NoteKind::Info, format!("IP address updated on {}: {old} → {new}", before.facts.interface()))
             }
         });
         server.lease = lease.clone();

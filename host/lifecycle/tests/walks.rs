@@ -4,7 +4,7 @@
 mod common;
 
 use common::{World, fault, lease};
-use farrier_lifecycle::{Action, Event, Mark, Outcome, Request, Retry, Stage, Status, Timestamp, Wait, WaitFor};
+use farrier_lifecycle::{Action, Event, Facts, Mark, Outcome, Request, Retry, Stage, Status, Timestamp, Wait, WaitFor};
 
 /// From the first lease to `ready`, with a validation report on the way.
 fn to_ready() -> World {
@@ -238,6 +238,28 @@ fn a_report_before_the_wait_is_not_lost() {
     let until = world.now.plus(1_000);
     assert!(world.outcome(Outcome::Wait { until, job: None, memo: "{}".to_owned() }));
     assert_eq!((world.server.status.clone(), world.server.report.as_deref()), (Status::Running, Some("quick")));
+}
+
+#[test]
+fn the_journal_names_the_interface_as_the_inventory_does_and_has_what_else_a_fault_says() {
+    let said = |world: &World| world.log.last().unwrap().note.as_ref().unwrap().text.clone();
+    let mut world = World::seen();
+    assert!(world.event(Event::LeaseSeen(lease("10.0.0.2", 2_000))));
+    assert_eq!(said(&world), "IP address updated on bmc: 10.0.0.1 → 10.0.0.2", "nobody has looked yet");
+    let facts = Facts { bmc_interface: Some("ilo".to_owned()), ..Facts::default() };
+    let found = Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence: "an iLO 6".to_owned() };
+    assert!(world.outcome(found));
+    let lines = "BMC discovered via DHCP - MAC: 94:40:c9:00:00:01, IP: 10.0.0.2\nIP address 10.0.0.2 assigned to interface ilo\nan iLO 6";
+    assert!(said(&world).ends_with(lines), "{}", said(&world));
+    assert!(world.event(Event::LeaseSeen(lease("10.0.0.3", 3_000))));
+    assert_eq!(said(&world), "IP address updated on ilo: 10.0.0.2 → 10.0.0.3");
+    let lines = ["Cable Inversion Detected - Phase 2 Validation Failed".to_owned(), "Original".to_owned()];
+    assert!(world.outcome(Outcome::Failed(fault(Retry::Never).lines(lines))));
+    assert!(
+        said(&world).contains("\nCable Inversion Detected - Phase 2 Validation Failed\nOriginal"),
+        "{}",
+        said(&world)
+    );
 }
 
 #[test]

@@ -143,9 +143,28 @@ fn cables(report: &Report, expected: &Expected) -> Result<String, Fault> {
     let wrong: Vec<&str> = seen.ports.iter().filter(is_wrong).map(|port| port.nic.as_str()).collect();
     if !wrong.is_empty() {
         return Err(stop("cable-swapped", Blame::Cabling, format!("{} ({})", steps.join("; "), wrong.join(", ")))
-            .hint("move the cables, or correct them in the inventory; then `farrier server retry`"));
+            .hint("move the cables, or correct them in the inventory; then `farrier server retry`")
+            .lines(inversion(&seen.ports)));
     }
     Err(stop("cable-missing", Blame::Cabling, steps.join("; ")).hint("connect the cables; then `farrier server retry`"))
+}
+
+/// The words of the system this one replaces, with what should be and what is there.
+fn inversion(ports: &[Port]) -> [String; 3] {
+    let original = ports.iter().filter_map(|port| Some((&port.nic, port.expected.as_ref()?.to_string())));
+    let detected = ports.iter().filter_map(|port| {
+        let heard = port.found.as_ref()?;
+        Some((&port.nic, format!("{} port {}", heard.device, heard.ports.first().map_or("?", String::as_str))))
+    });
+    [
+        "Cable Inversion Detected - Phase 2 Validation Failed".to_owned(),
+        format!("Original configuration: {}", map(original)),
+        format!("Detected configuration: {}", map(detected)),
+    ]
+}
+
+fn map<'a>(ends: impl Iterator<Item = (&'a String, String)>) -> String {
+    ends.map(|(nic, end)| format!("{nic} → {end}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -219,6 +238,14 @@ mod tests {
             fault
                 .text
                 .contains("Swap the two cables: the one in tor-a port Ethernet2 and the one in tor-a port Ethernet1")
+        );
+        assert_eq!(
+            fault.lines,
+            [
+                "Cable Inversion Detected - Phase 2 Validation Failed",
+                "Original configuration: ens1f0 → tor-a port Ethernet1, ens2f0 → tor-a port Ethernet2",
+                "Detected configuration: ens1f0 → TOR-A.dc1.example port Ethernet2, ens2f0 → TOR-A.dc1.example port Ethernet1",
+            ]
         );
     }
 

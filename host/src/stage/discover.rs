@@ -4,6 +4,7 @@
 //! agree with the inventory. Only looks, never writes. A server that NetBox has in a tenant's hands, held, failed or leaving, and of which
 //! the store knows nothing, is not taken into work: the store may have been lost.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use farrier_lifecycle::{Blame, Facts, Fault, Hardware, Mac, Outcome, Retry, Server};
@@ -22,7 +23,7 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     let server = work.server();
     work.say("looking it up in the inventory");
     let expected = work.expected().await?;
-    claimed_elsewhere(&server, &expected)?;
+    claimed_elsewhere(work, &server, &expected).await?;
     work.learn(known(&expected)).await?;
     work.say("identifying the controller");
     let (name, driver, lend, identity) = identify(work, &server).await?;
@@ -51,12 +52,22 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
 }
 
 /// With the store lost, an active server must not look like a new one. A record that has its inventory id passed here before.
-fn claimed_elsewhere(server: &Server, expected: &Expected) -> Result<(), Fault> {
+async fn claimed_elsewhere(work: &Work, server: &Server, expected: &Expected) -> Result<(), Fault> {
     let (None, Some(claim)) = (&server.facts.inventory_id, &expected.claim) else { return Ok(()) };
+    let on_record = work.parts.inventory.address(expected).await?;
     let text = format!("NetBox has {} at {claim}, and this host has no record of bringing it there", expected.name);
-    Err(Fault::new("claimed-active", Retry::Never, Blame::Operator, text).hint(
-        "if it may be provisioned, set its status to `planned` and empty its `lifecycle_state` in NetBox, then `farrier server retry`",
-    ))
+    let hint = "if it may be provisioned, set its status to `planned` and empty its `lifecycle_state` in NetBox, then `farrier server retry`";
+    let fault = Fault::new("claimed-active", Retry::Never, Blame::Operator, text).hint(hint);
+    Err(fault.lines(audited(on_record, server.lease.ip)))
+}
+
+/// What is noted of such a server's address, and all that is done about it.
+fn audited(on_record: Option<IpAddr>, leased: IpAddr) -> Option<String> {
+    match on_record {
+        Some(known) if known == leased => None,
+        Some(known) => Some(format!("BMC IP mismatch: NetBox record={known}, DHCP offered={leased}")),
+        None => Some(format!("BMC IP {leased} leased (none is on record)")),
+    }
 }
 
 /// Offer the controller to the nominated drivers until one confirms it.
@@ -128,6 +139,7 @@ fn known(expected: &Expected) -> Facts {
         site: expected.site.clone(),
         rack: expected.rack.as_ref().map(|(rack, _)| rack.clone()).filter(|rack| !rack.is_empty()),
         unit: expected.rack.as_ref().and_then(|(_, unit)| *unit),
+        bmc_interface: Some(expected.bmc_interface.clone()).filter(|name| !name.is_empty()),
         ..Facts::default()
     }
 }
@@ -164,5 +176,21 @@ fn hardware(inventory: &Inventory) -> Hardware {
         drives: count(inventory.drives.len()),
         drive_gib: bytes >> 30,
         nics: count(inventory.nics.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_address_of_an_active_server_is_noted_in_the_words_people_know() {
+        let leased: IpAddr = "10.0.0.2".parse().unwrap();
+        assert_eq!(audited(Some(leased), leased), None);
+        let moved = "BMC IP mismatch: NetBox record=10.0.0.1, DHCP offered=10.0.0.2";
+        assert_eq!(audited("10.0.0.1".parse().ok(), leased).as_deref(), Some(moved));
+        assert_eq!(audited(None, leased).as_deref(), Some("BMC IP 10.0.0.2 leased (none is on record)"));
     }
 }

@@ -213,6 +213,32 @@ async fn two_devices_with_one_mac_stop_the_server_and_name_both() {
     assert_eq!(rig.differences(&rows), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_active_server_without_a_record_is_left_alone_and_its_address_noted() {
+    let mut rig = rig(1, Some(Version::V4_6)).await;
+    let server = rig.lab.estate().servers[0].clone();
+    let netbox = rig.netbox.as_ref().unwrap();
+    let id = netbox.find("dcim/devices", "name", &json!(server.name))[0]["id"].as_u64().unwrap();
+    netbox.patch("dcim/devices", id, &json!({ "status": "active" })).unwrap();
+    rig.host.start(&[]).await.unwrap();
+    rig.lab.lease_all(0).await.unwrap();
+    let row = one(&rig, "claimed", |row| reason(row).starts_with("claimed-active")).await;
+    assert_eq!((row.state.as_str(), row.text("who")), ("failed", Some("operator")), "{row:?}");
+    let journal = seen::timeline(&rig, &server.bmc.mac).await.unwrap();
+    let note = journal.last().unwrap().note.as_ref().unwrap().to_string();
+    let line = format!("BMC IP {} leased (none is on record)", server.bmc.address);
+    assert!(note.contains("claimed-active") && note.contains(&line), "{note}");
+    let deadline = Instant::now() + PATIENCE;
+    let noted = || seen::notes(&rig).get(&server.name).is_some_and(|all| all.iter().any(|text| text.contains(&line)));
+    while !noted() {
+        assert!(Instant::now() < deadline, "the address is not noted in NetBox: {}", rig.host.tail());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let device = rig.netbox.as_ref().unwrap().find("dcim/devices", "name", &json!(server.name))[0].clone();
+    assert_eq!((&device["status"], &device["oob_ip"]), (&json!("active"), &Value::Null), "NetBox keeps what it said");
+    assert_eq!(rig.counted(Kind::PowerTransition), 0);
+}
+
 /// The callback of the one server under validation, from the boot script that is handed out once.
 async fn callback(rig: &Rig) -> String {
     let mac = rig.lab.estate().servers[0].nics[0].mac.clone();

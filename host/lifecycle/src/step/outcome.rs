@@ -15,7 +15,8 @@ impl Walk<'_> {
         server.marks.extend(marks.iter().cloned());
         let stage = self.after(&mut server);
         self.enter(&mut server, stage);
-        self.commit(server, Some(Note::new(NoteKind::Success, self.achieved(marks, evidence))))
+        let text = self.achieved(&server.facts, marks, evidence);
+        self.commit(server, Some(Note::new(NoteKind::Success, text)))
     }
 
     /// The stage that follows, with what leaving this one changes in the record.
@@ -32,11 +33,12 @@ impl Walk<'_> {
         }
     }
 
-    fn achieved(&self, marks: &[(Mark, String)], evidence: &str) -> String {
+    fn achieved(&self, facts: &Facts, marks: &[(Mark, String)], evidence: &str) -> String {
         let mut text = match self.before.stage {
             Stage::Discover => {
                 let Lease { mac, ip, .. } = &self.before.lease;
-                format!("BMC discovered via DHCP - MAC: {mac}, IP: {ip}\n{evidence}")
+                let assigned = format!("IP address {ip} assigned to interface {}", facts.interface());
+                format!("BMC discovered via DHCP - MAC: {mac}, IP: {ip}\n{assigned}\n{evidence}")
             }
             stage => format!("{stage}: {evidence}"),
         };
@@ -112,7 +114,8 @@ impl Walk<'_> {
     fn try_later(&self, mut server: Server, fault: &Fault, delay: u64) -> Step {
         let note = server.told.insert(fault.code.clone()).then(|| {
             let next = if fault.retry == Retry::Slowly { "tried again slowly" } else { "tried again" };
-            Note::new(NoteKind::Warning, format!("{}: {fault} ({next})", self.before.stage))
+            let text = format!("{}: {fault} ({next})", self.before.stage);
+            Note::new(NoteKind::Warning, with_lines(text, fault))
         });
         let until = self.now.plus(delay);
         self.set(&mut server, Status::Waiting(Wait { until, for_: WaitFor::Retry(fault.clone()) }));
@@ -120,13 +123,19 @@ impl Walk<'_> {
     }
 
     pub(super) fn fail(&self, mut server: Server, fault: &Fault) -> Step {
-        let mut text = format!("ERROR: {}: {fault} (blame: {})", self.before.stage, fault.blame.as_str());
+        let text = format!("ERROR: {}: {fault} (blame: {})", self.before.stage, fault.blame.as_str());
+        let mut text = with_lines(text, fault);
         if let Some(hint) = &fault.hint {
             let _ = write!(text, "\nNext: {hint}");
         }
         self.set(&mut server, Status::Failed(fault.clone()));
         self.commit(server, Some(Note::new(NoteKind::Danger, text)))
     }
+}
+
+/// A note's text with what else the fault has for the journal.
+fn with_lines(text: String, fault: &Fault) -> String {
+    fault.lines.iter().fold(text, |text, line| format!("{text}\n{line}"))
 }
 
 /// The tenant and everything given for the tenant's time is gone; what comes next is what the server was taken back for.
