@@ -49,6 +49,18 @@ fn every_route_has_its_place_in_the_reference() {
 }
 
 #[test]
+fn the_paths_of_the_old_dashboard_are_in_the_guide_for_those_who_used_it() {
+    let guide = include_str!("../../../docs/guides/from-the-python-poc.md");
+    let old: Vec<_> = ROUTES.iter().map(|(_, path, _)| *path).filter(|path| path.starts_with("/api/")).collect();
+    let old: Vec<_> = old.into_iter().filter(|path| !path.starts_with("/api/v1/")).collect();
+    assert_eq!(old.len(), 4, "{old:?}");
+    for path in old {
+        let row = format!("| `{}` |", path.replace('{', "<").replace('}', ">"));
+        assert!(guide.contains(&row), "{row}");
+    }
+}
+
+#[test]
 fn every_reference_of_the_description_leads_somewhere() {
     fn walk(value: &Value, found: &mut BTreeSet<String>) {
         match value {

@@ -23,6 +23,11 @@ async fn init_makes_what_is_missing_and_a_second_run_nothing() {
         assert_eq!(missing.len(), 9, "{missing:?}");
         let steps = init::plan(rig.inventory.client()).await.unwrap();
         assert_eq!(rig.writes(), 0, "a plan writes nothing");
+        let guide = include_str!("../../../docs/guides/quickstart.md");
+        for step in &steps {
+            let field = step.text.strip_prefix("create the custom field ").and_then(|rest| rest.split(' ').next());
+            assert!(field.is_none_or(|name| guide.contains(&format!("`{name}`"))), "the quick start: {}", step.text);
+        }
         let done = init::apply(rig.inventory.client(), |_| {}).await.unwrap();
         assert_eq!(done, steps.len());
         assert_eq!(rig.inventory.check().await.unwrap(), Vec::<String>::new());
