@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{failure, here_only};
 use super::output::Format;
@@ -71,12 +71,14 @@ pub async fn command(common: &Common, args: NetBoxArgs) -> anyhow::Result<ExitCo
     match args.command {
         NetBoxCommand::Init { yes } => init_command(netbox, yes, common.output).await,
         NetBoxCommand::Populate { file, deliveries, overdue } => {
-            if let Some(file) = file {
-                populate_command(netbox, &file, common.output).await?;
-            }
-            match deliveries {
-                Some(list) => deliveries_command(netbox, &list, overdue, common.output).await,
-                None => Ok(ExitCode::SUCCESS),
+            let made = match file {
+                Some(file) => Some(populate_command(netbox, &file, common.output).await?),
+                None => None,
+            };
+            match (deliveries, made) {
+                (Some(list), made) => deliveries_command(netbox, &list, overdue, common.output, made).await,
+                (None, Some(made)) => show(common.output, &made, "").map(|()| ExitCode::SUCCESS),
+                (None, None) => Ok(ExitCode::SUCCESS),
             }
         }
         NetBoxCommand::ExportMacs { out } => export_command(netbox, out, common.output).await,
@@ -119,15 +121,18 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn populate_command(netbox: &config::NetBox, file: &std::path::Path, output: Format) -> anyhow::Result<ExitCode> {
+/// People read at once what was made; a program has it in one document with what comes after.
+async fn populate_command(netbox: &config::NetBox, file: &std::path::Path, output: Format) -> anyhow::Result<Value> {
     let document = inventory::load(file)?;
     let inventory = NetBoxInventory::new(netbox.clone())?;
     let bar = Bar::new();
     let report = populate(inventory.client(), &document, &bar).await;
     bar.0.finish_and_clear();
     let report = report.map_err(refused)?;
-    show(output, &serde_json::to_value(&report)?, &counted(&report, file))?;
-    Ok(ExitCode::SUCCESS)
+    if output == Format::Text {
+        show(output, &json!(null), &counted(&report, file))?;
+    }
+    Ok(serde_json::to_value(&report)?)
 }
 
 async fn deliveries_command(
@@ -135,6 +140,7 @@ async fn deliveries_command(
     file: &std::path::Path,
     overdue: Option<u32>,
     output: Format,
+    made: Option<Value>,
 ) -> anyhow::Result<ExitCode> {
     let today = jiff::Zoned::now().date();
     let list = inventory::delivery::load(file, today)?;
@@ -149,7 +155,11 @@ async fn deliveries_command(
         format!("not arrived: {} (order {}, serial {}), {days}", one.name, one.purchase_order, one.serial)
     });
     let text = counted(&done.report, file) + &listed(lines);
-    show(output, &serde_json::to_value(&done)?, &text)?;
+    let mut told = serde_json::to_value(&done)?;
+    if let (Some(made), Some(fields)) = (made, told.as_object_mut()) {
+        fields.insert("estate".to_owned(), made);
+    }
+    show(output, &told, &text)?;
     let late = overdue.is_some() && !done.outstanding.is_empty();
     Ok(if late { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -5,6 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use farrier_lab::estate::{DEFAULT_BASE, Estate, Fault};
+use farrier_lab::netbox::Version;
 use farrier_lab::rig::{Programs, Rig, RigConfig, Store, skip, store_program};
 use serde_json::Value;
 
@@ -141,4 +142,19 @@ async fn wrong_usage_is_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_populated_and_what_was_ordered_is_one_document() {
+    let estate = Estate::sound(5, 1, DEFAULT_BASE);
+    let rig = Rig::start(RigConfig { netbox: Some(Version::V4_6), ..farrier_e2e::config(estate) }).await.unwrap();
+    let server = rig.lab.estate().servers[0].clone();
+    let orders = rig.folder().join("orders.csv");
+    let row = format!("PO-7,{},{},2026-01-01,{},{}", server.serial, server.bmc.mac, server.site, server.model);
+    std::fs::write(&orders, format!("purchase_order,serial,bmc_mac,warranty_start,site,model\n{row}\n")).unwrap();
+    let (inventory, orders) = (rig.folder().join("inventory.toml"), orders.display().to_string());
+    let told = json(&rig, &["netbox", "populate", inventory.to_str().unwrap(), "--deliveries", &orders]).await;
+    assert!(told["outstanding"].is_array() && told["estate"].is_object(), "{told}");
+    let alone = json(&rig, &["netbox", "populate", inventory.to_str().unwrap()]).await;
+    assert_eq!(alone, told["estate"], "the same as without a list");
 }
