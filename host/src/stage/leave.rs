@@ -6,7 +6,7 @@
 //!
 //! Not obvious: an eraser is an image that the provisioner serves, and the provisioner switches nothing, so the host boots the server into it.
 
-use farrier_lifecycle::{Blame, Fault, Outcome, Purpose, Retry, Timestamp};
+use farrier_lifecycle::{Blame, Fault, Outcome, Purpose, Retry, Server, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::poll::poll_wait;
@@ -14,7 +14,7 @@ use super::power::power;
 use super::validate::boot_once;
 use super::work::encode;
 use super::{Stop, Work, provisioner};
-use crate::config::{Erase, Fleet};
+use crate::config::{Config, Erase, Fleet};
 use crate::egress::now;
 use crate::plugin::wit::bmc_driver::PowerAction;
 use crate::plugin::wit::boot_provisioner::BootProfile;
@@ -110,21 +110,41 @@ fn fleet(work: &Work) -> Option<&Fleet> {
     work.parts.config.fleet(server.facts.driver.as_deref(), server.facts.site.as_deref())
 }
 
-/// A released server comes back: it stays in its fleet tool, and the provisioner finds it again.
+/// What the configuration has done to a server that is taken back, each by the plugin that does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan<'a> {
+    /// The fleet tool that forgets the server.
+    pub fleet: Option<&'a str>,
+    /// The provisioner that erases its drives; the host switches it off and boots it into the eraser.
+    pub eraser: Option<&'a str>,
+    /// The provisioner that forgets it.
+    pub provisioner: Option<&'a str>,
+}
+
+/// What is to be done, for the stage and for those who are told beforehand. A released server comes back: it stays in its fleet tool, and
+/// the provisioner finds it again.
+pub fn plan<'a>(config: &'a Config, server: &Server) -> Plan<'a> {
+    let for_good = server.purpose != Some(Purpose::Reuse);
+    let fleet = config.fleet(server.facts.driver.as_deref(), server.facts.site.as_deref());
+    let boot = config.boot.as_ref().map(|boot| boot.plugin.as_str());
+    Plan {
+        fleet: fleet.filter(|_| for_good).map(|tool| tool.plugin.as_str()),
+        eraser: boot.filter(|_| config.policy.retire.erase == Erase::Provisioner),
+        provisioner: boot.filter(|_| for_good),
+    }
+}
+
 fn steps(work: &Work) -> Vec<Step> {
-    let config = &work.parts.config;
-    let for_good = work.server().purpose != Some(Purpose::Reuse);
+    let plan = plan(&work.parts.config, &work.server());
     let mut steps = Vec::new();
-    if for_good && fleet(work).is_some() {
+    if plan.fleet.is_some() {
         steps.push(Step::Unregister);
     }
-    if config.boot.is_some() {
-        if config.policy.retire.erase == Erase::Provisioner {
-            steps.extend([Step::Enroll, Step::Erase]);
-        }
-        if for_good {
-            steps.push(Step::Forget);
-        }
+    if plan.eraser.is_some() {
+        steps.extend([Step::Enroll, Step::Erase]);
+    }
+    if plan.provisioner.is_some() {
+        steps.push(Step::Forget);
     }
     steps
 }

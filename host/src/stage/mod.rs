@@ -36,6 +36,7 @@ use std::sync::Arc;
 use farrier_lifecycle::{Event, Lease, Outcome, Policy, ServerId, Stage};
 
 pub use foreign::{Foreign, ForeignReader, NotALease};
+pub use leave::{Plan as LeavePlan, plan as leaving};
 pub use mark::Mark;
 pub use progress::ProgressBoard;
 pub use reach::looking;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use farrier::access::Role;
 use farrier::bus::{Settings, SqliteBus};
-use farrier_lifecycle::Blame;
+use farrier_lifecycle::{Blame, Fault, Purpose, Retry, Server, Stage, Status};
 use serde_json::json;
 
 use crate::rig::{Rig, active, commit, failed, ready};
@@ -79,6 +79,58 @@ async fn a_preview_says_what_is_done_to_the_hardware_and_what_is_not() {
     assert!(retry["warnings"][0].as_str().unwrap().contains("lock"), "{retry}");
     let refused = ask("AMS-SRV-00001", json!("reset")).await;
     assert_eq!(refused["refused"]["code"], "active", "{refused}");
+}
+
+/// A server being taken back that has come this far.
+fn leaving(n: u32, purpose: Purpose, status: Status) -> Server {
+    let mut server = active(n, "ams", "ACME");
+    server.stage = Stage::Retire;
+    server.purpose = Some(purpose);
+    server.status = status;
+    server
+}
+
+#[tokio::test]
+async fn who_takes_a_server_back_is_told_what_this_configuration_does_to_it() {
+    let boot = "[boot]\nplugin = \"maas\"\nurl = \"http://127.0.0.1:1\"\n\
+        [[fleet]]\nplugin = \"oneview\"\nmatch = \"hpe\"\nurl = \"https://127.0.0.1:2\"\nusername = \"farrier\"\n";
+    let erase = format!("{boot}[policy.retire]\nerase = \"provisioner\"\n");
+    for (config, erases, tools) in [("", false, false), (boot, false, true), (&erase, true, true)] {
+        let rig = Rig::configured(config).await;
+        let mut servers = [ready(1, "ams"), active(2, "ams", "ACME")];
+        for server in &mut servers {
+            server.facts.driver = Some("hpe-ilo".to_owned());
+            rig.put(server.clone()).await;
+        }
+        let ask = async |name: &str, what: &str| {
+            rig.post(None, &format!("/api/v1/servers/AMS-SRV-0000{name}/preview"), &json!(what)).await.json()
+        };
+        for (name, what, for_good) in [("1", "retire", true), ("2", "release", false)] {
+            let told = ask(name, what).await;
+            let (text, warnings) = (told["text"].as_str().unwrap(), told["warnings"].to_string());
+            let said = |words: &str| text.contains(words);
+            assert_eq!(said("not switched off and nothing is erased"), !erases, "{told}");
+            assert_eq!(said("switched off, and booted from the network into an image of `maas`"), erases, "{told}");
+            assert_eq!(warnings.contains("`maas` begins to erase the drives"), erases, "{told}");
+            assert_eq!(
+                said("fleet tool `oneview` forgets it"),
+                tools && for_good,
+                "a released one stays there: {told}"
+            );
+            assert_eq!(said("boot provisioner `maas` forgets it"), tools && for_good, "{told}");
+            assert!(said("waits until somebody attests"), "{told}");
+        }
+        // Attested before the eraser has ended: what is left of leaving still goes first.
+        let asked = Fault::new("no-eraser", Retry::Never, Blame::Operator, "nobody has vouched");
+        rig.put(leaving(3, Purpose::Reuse, Status::Running)).await;
+        rig.put(leaving(4, Purpose::Reuse, Status::Failed(asked))).await;
+        let early = ask("3", "attest-erased").await;
+        assert_eq!(early["text"].as_str().unwrap().contains("that erases its drives"), erases, "{early}");
+        let late = ask("4", "attest-erased").await;
+        assert!(!late["text"].as_str().unwrap().contains("that erases its drives"), "{late}");
+        let again = ask("4", "retry").await;
+        assert_eq!(again["text"].as_str().unwrap().contains("nothing is erased"), !erases, "{again}");
+    }
 }
 
 #[tokio::test]

@@ -66,10 +66,10 @@ impl Answer {
     }
 }
 
-async fn parts(bus: Arc<dyn Bus>, folder: &std::path::Path, observe: bool) -> Parts {
+async fn parts(bus: Arc<dyn Bus>, folder: &std::path::Path, config: Config, observe: bool) -> Parts {
     let inventory = folder.join("inventory.toml");
     std::fs::write(&inventory, "[[site]]\nname = \"ams\"\n").unwrap();
-    let mut config = Config { state_dir: folder.to_owned(), ..Config::default() };
+    let mut config = Config { state_dir: folder.to_owned(), ..config };
     config.plugins.dir = folder.to_owned();
     let example: Config = toml::from_str(include_str!("../../../examples/farrier.toml")).unwrap();
     config.http = example.http;
@@ -95,10 +95,20 @@ impl Rig {
         Self::with(Arc::new(SqliteBus::memory(&Settings::default()).unwrap()), false).await
     }
 
+    /// With this configuration, as text.
+    pub async fn configured(config: &str) -> Self {
+        let bus = Arc::new(SqliteBus::memory(&Settings::default()).unwrap());
+        Self::built(bus, toml::from_str(config).unwrap(), false).await
+    }
+
     /// On a store, perhaps as a host that only looks.
     pub async fn with(bus: Arc<dyn Bus>, observe: bool) -> Self {
+        Self::built(bus, Config::default(), observe).await
+    }
+
+    async fn built(bus: Arc<dyn Bus>, config: Config, observe: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let parts = Arc::new(parts(bus.clone(), folder.path(), observe).await);
+        let parts = Arc::new(parts(bus.clone(), folder.path(), config, observe).await);
         let stop = CancellationToken::new();
         let fleet = Arc::new(Fleet::new(bus.clone()));
         fleet.load().await.unwrap();

@@ -1,22 +1,28 @@
 //! What a request would do, in plain words, before anyone asks for it.
 //!
 //! Promises that the lifecycle itself is asked: `step` is run on the record and its answer thrown away. The words say what happens to
-//! the hardware, not only to the record.
+//! the hardware, not only to the record; of a server that is taken back, what the stage itself goes by.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use farrier_lifecycle::{Event, Request, Server, Stage, Status, Step, step};
+use farrier_lifecycle::{Event, Purpose, Request, Server, Stage, Status, Step, step};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ask::{Ask, may};
 use super::extract::{Body, Name};
 use super::{Api, Problem};
+use crate::config::Config;
 use crate::egress::now;
 use crate::http::auth::{Recorded, Who};
 use crate::http::view::time;
+use crate::stage::{LeavePlan, leaving};
+
+/// How the stage retire ends, whatever came before.
+const ATTEST: &str = "It then waits until somebody attests that its drives are erased";
 
 /// Why a request would not be granted.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -41,9 +47,9 @@ pub struct Preview {
     pub refused: Option<Refusal>,
 }
 
-/// What running the stage does to the server.
-const fn work(stage: Stage) -> &'static str {
-    match stage {
+/// What running its stage does to the server.
+fn work(config: &Config, server: &Server) -> Cow<'static, str> {
+    Cow::Borrowed(match server.stage {
         Stage::Discover => "its controller is asked who it is and what it has. Nothing is changed on it.",
         Stage::Validate => {
             "the server is switched off, set to boot once from the network, and switched on; the validation image checks hardware \
@@ -58,16 +64,56 @@ const fn work(stage: Stage) -> &'static str {
         }
         Stage::Monitor => "its sensors and event log are read. Nothing is changed on it.",
         Stage::Assign => "it is handed to its tenant. Nothing is done to the hardware.",
-        Stage::Retire => "it waits until somebody attests that its drives are erased. Farrier erases nothing.",
+        Stage::Retire => {
+            return Cow::Owned(format!("all that leaving takes. {} {ATTEST}.", left_by(leaving(config, server))));
+        }
         Stage::Service | Stage::Retired => "nothing is done to the hardware.",
-    }
+    })
 }
 
-fn text(before: &Server, after: &Server, request: &Request) -> String {
+/// What taking a server back does to it and to those that know it.
+fn left_by(plan: LeavePlan) -> String {
+    let LeavePlan { fleet, eraser, provisioner } = plan;
+    let forgets = |kind: &str, tool: &str| format!("The {kind} `{tool}` forgets it.");
+    let drives = match eraser {
+        Some(tool) => format!(
+            "It is made known to `{tool}`, switched off, and booted from the network into an image of `{tool}` that erases its drives: \
+             what is on them is lost."
+        ),
+        None => "It is not switched off and nothing is erased.".to_owned(),
+    };
+    let said = [
+        fleet.map(|tool| forgets("fleet tool", tool)),
+        Some(drives),
+        provisioner.map(|tool| forgets("boot provisioner", tool)),
+    ];
+    said.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn attested(plan: LeavePlan, before: &Server) -> String {
+    // Only then is leaving over; what is left of it goes before the word of a person counts.
+    let over = matches!(&before.status, Status::Failed(fault) if fault.code == "no-eraser");
+    let first = if over || plan == LeavePlan::default() {
+        String::new()
+    } else {
+        format!(" Leaving is not over: what is left of this is done first. {}", left_by(plan))
+    };
+    format!(
+        "You vouch, by name, that the drives of {} are erased; Farrier does not look.{first} {}",
+        before.label(),
+        if matches!(before.purpose, Some(Purpose::Decommission)) {
+            "It is then decommissioned for good."
+        } else {
+            "It is then provisioned again from the start, which switches it off and boots it from the network."
+        }
+    )
+}
+
+fn text(config: &Config, before: &Server, after: &Server, request: &Request) -> String {
     let name = before.label();
     match request {
         Request::Retry => {
-            format!("{} of {name} begins again now, from its start: {}", before.stage, work(before.stage))
+            format!("{} of {name} begins again now, from its start: {}", before.stage, work(config, after))
         }
         Request::Assign { tenant, .. } => format!(
             "{name} is delivered to {tenant} and becomes active. Its power, boot order and drives stay as they are. From then on nothing \
@@ -81,22 +127,15 @@ fn text(before: &Server, after: &Server, request: &Request) -> String {
             format!("{name} is not kept for order {order} any more. Nothing is done to the hardware.")
         }
         Request::Release => format!(
-            "{name} is taken back{}. It is not switched off and nothing is erased: it waits until somebody attests that its drives are \
-             erased, and is then provisioned again from the start.",
-            before.tenant.as_ref().map(|tenant| format!(" from {tenant}")).unwrap_or_default()
+            "{name} is taken back{}, now. {} {ATTEST}, and is provisioned again from the start.",
+            before.tenant.as_ref().map(|tenant| format!(" from {tenant}")).unwrap_or_default(),
+            left_by(leaving(config, after))
         ),
         Request::Retire => format!(
-            "{name} leaves the pipeline. It is not switched off and nothing is erased: it waits until somebody attests that its drives \
-             are erased, and is then decommissioned for good."
+            "{name} leaves the pipeline, now. {} {ATTEST}, and is decommissioned for good.",
+            left_by(leaving(config, after))
         ),
-        Request::AttestErased => format!(
-            "You vouch, by name, that the drives of {name} are erased; Farrier does not look. {}",
-            if matches!(before.purpose, Some(farrier_lifecycle::Purpose::Decommission)) {
-                "It is then decommissioned for good."
-            } else {
-                "It is then provisioned again from the start, which switches it off and boots it from the network."
-            }
-        ),
+        Request::AttestErased => attested(leaving(config, before), before),
         Request::Hold { .. } => match before.status {
             Status::Running => format!(
                 "Nothing new is started on {name}; the attempt of {} that is under way is cancelled. What it has already done to the \
@@ -107,7 +146,7 @@ fn text(before: &Server, after: &Server, request: &Request) -> String {
         },
         Request::Unhold => match after.status {
             Status::Running => {
-                format!("The hold on {name} ends and {} begins again: {}", after.stage, work(after.stage))
+                format!("The hold on {name} ends and {} begins again: {}", after.stage, work(config, after))
             }
             _ => format!("The hold on {name} ends. Nothing is started."),
         },
@@ -118,7 +157,7 @@ fn text(before: &Server, after: &Server, request: &Request) -> String {
         ),
         Request::Update { wave } => format!(
             "{name} is taken by firmware wave {wave}: {} Its settings are then brought to the baseline, and it is ready again.",
-            work(Stage::Update)
+            work(config, after)
         ),
         Request::Approve { action, expires, .. } => format!(
             "Farrier may do `{action}` to {name} until {}, although it is with its tenant. Nothing is done by the approval itself.",
@@ -127,11 +166,20 @@ fn text(before: &Server, after: &Server, request: &Request) -> String {
     }
 }
 
-fn warnings(before: &Server, request: &Request) -> Vec<String> {
+fn warnings(config: &Config, before: &Server, after: &Server, request: &Request) -> Vec<String> {
     let mut warnings = Vec::new();
     let tenant = before.tenant.as_deref().unwrap_or("a tenant");
     if before.in_service() && !matches!(request, Request::Hold { .. } | Request::Unhold) {
         warnings.push(format!("{} is active: {tenant} works on it.", before.label()));
+    }
+    if after.stage == Stage::Retire
+        && matches!(request, Request::Release | Request::Retire | Request::Retry)
+        && let Some(tool) = leaving(config, after).eraser
+    {
+        warnings.push(format!(
+            "`{tool}` begins to erase the drives without asking again. That cannot be taken back, and a hold does not stop an eraser that \
+             has booted."
+        ));
     }
     if before.stage == Stage::Validate && before.effect && !matches!(request, Request::Approve { .. }) {
         warnings.push("A validation boot is under way; its report will not count.".to_owned());
@@ -177,8 +225,8 @@ pub async fn preview(
     let event = Event::Requested { by: who.name, request: request.clone() };
     let told = match step(&before, &event, &api.parts.policy, now()) {
         Ok(Step::Commit(after)) => Preview {
-            text: text(&before, &after.server, &request),
-            warnings: warnings(&before, &request),
+            text: text(&api.parts.config, &before, &after.server, &request),
+            warnings: warnings(&api.parts.config, &before, &after.server, &request),
             refused: None,
         },
         Ok(Step::Ignore(why)) => refuse("nothing-to-do", why.to_owned(), "nothing to do"),

@@ -30,7 +30,7 @@ export const STAGES = {
   monitor: ['Monitor', 'takes the first readings'],
   assign: ['Assign', 'rests until a tenant is named'],
   service: ['Service', 'with its tenant'],
-  retire: ['Retire', 'waits until someone attests that the drives are erased'],
+  retire: ['Retire', 'takes it out of its tools, has it erased where policy says so, and waits until someone attests that'],
   retired: ['Retired', 'final'],
 };
 
