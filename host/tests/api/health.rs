@@ -1,13 +1,15 @@
 //! Faults and silences over the API: who sees them, who sets them, and that an engine on the same store obeys.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use farrier::access::Role;
 use farrier::config::Health;
 use farrier::fault::{Blame, Fault, Retry};
 use farrier::health::{Sample, Watch, load};
-use farrier::ticket::{Cases, Finding, Subject};
-use farrier_lifecycle::Timestamp;
+use farrier::ticket::{Cases, Finding, Problem, Subject};
+use farrier_lifecycle::{Stage, Timestamp};
 use serde_json::json;
 
 use crate::rig::{Rig, active};
@@ -43,6 +45,72 @@ async fn faults_are_seen_by_who_sees_the_server_or_the_site() {
     let page = rig.get(None, "/api/v1/faults").await.json();
     assert_eq!(page["items"][1]["about"], "rack/fra/A01/feed-a");
     assert_eq!((&page["items"][0]["severity"], &page["items"][0]["hint"]), (&json!("critical"), &json!("mend it")));
+}
+
+#[tokio::test]
+async fn faults_of_hardware_in_service_are_work_for_hands_and_not_to_be_tried_again() {
+    let rig = Rig::new().await;
+    let server = rig.put(active(1, "ams", "blue")).await;
+    let cases = Cases(rig.bus.clone());
+    let about = Subject::Server(server.id.clone());
+    for (code, blame) in [
+        ("fan-failed", Blame::Hardware),
+        ("link-down", Blame::Cabling),
+        ("controller-silent", Blame::Network),
+        ("controller-resets", Blame::Controller),
+        ("chassis-open", Blame::Operator),
+    ] {
+        let mut found = finding(about.clone(), "as it was called then", code);
+        found.fault.blame = blame;
+        cases.find(&found).await.unwrap();
+    }
+    // Of a stage: that is told by the record, while it stands.
+    let fault = Fault::new("drive-missing", Retry::Never, Blame::Hardware, "as a test has it");
+    let (at, version, stage) = (Timestamp(1), 1, Some(Stage::Validate));
+    let told = Problem { server: server.id.clone(), name: server.label().to_owned(), stage, fault, at, version };
+    cases.raise(&told).await.unwrap();
+    let over = finding(about.clone(), server.label(), "memory-failed");
+    cases.find(&over).await.unwrap();
+    let open = cases.get(&about, "memory-failed").await.unwrap().unwrap();
+    cases.clear(open, over.at.plus(1), u64::MAX, "replaced").await.unwrap();
+    let rack = Subject::Rack { site: "fra".to_owned(), rack: "B07".to_owned(), feed: Some("a".to_owned()) };
+    cases.find(&finding(rack, "rack B07", "rack-power-feed")).await.unwrap();
+
+    let work = async |token: Option<&str>, query: &str| {
+        let list = rig.get(token, &format!("/api/v1/work{query}")).await.json();
+        list["items"].as_array().unwrap().clone()
+    };
+    let codes = |items: &[serde_json::Value]| -> BTreeSet<String> {
+        items.iter().map(|item| item["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let mine = BTreeSet::from(["fan-failed", "link-down", "controller-silent", "controller-resets"].map(str::to_owned));
+    let at_ams = work(Some(&rig.token(Role::Technician, Some("ams"), None).await), "").await;
+    assert_eq!(codes(&at_ams), mine);
+    assert_eq!(codes(&work(None, "?site=ams").await), mine);
+    assert_eq!(codes(&work(Some(&rig.token(Role::Tenant, None, Some("blue")).await), "").await), mine);
+    assert_eq!(
+        work(Some(&rig.token(Role::Tenant, None, Some("green")).await), "").await,
+        Vec::<serde_json::Value>::new()
+    );
+    let fan = at_ams.iter().find(|item| item["code"] == "fan-failed").unwrap();
+    assert_eq!((&fan["server"], &fan["rack"], &fan["unit"]), (&json!("AMS-SRV-00001"), &json!("A01"), &json!(2)));
+    assert_eq!(
+        (&fan["kind"], &fan["headline"], &fan["steps"]),
+        (&json!("part"), &json!("as a test has it"), &json!(["mend it"]))
+    );
+    assert_eq!((&fan["check"], &fan["severity"], &fan["tenant"]), (&json!(false), &json!("critical"), &json!("blue")));
+    let kinds: BTreeSet<&str> = at_ams.iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, BTreeSet::from(["access", "cabling", "other", "part"]));
+    let at_fra = work(Some(&rig.token(Role::Technician, Some("fra"), None).await), "").await;
+    assert_eq!(codes(&at_fra), BTreeSet::from(["rack-power-feed".to_owned()]));
+    assert_eq!((&at_fra[0]["server"], &at_fra[0]["rack"]), (&json!("rack B07"), &json!("B07")));
+
+    // The server's page asks for its own.
+    let of = async |token: &str, name: &str| rig.get(Some(token), &format!("/api/v1/faults?server={name}")).await;
+    let (ams, fra) =
+        (rig.token(Role::Viewer, Some("ams"), None).await, rig.token(Role::Viewer, Some("fra"), None).await);
+    assert_eq!(of(&ams, "ams-srv-00001").await.json()["total"], 6, "all but the rack's and what is over");
+    assert_eq!(of(&fra, "ams-srv-00001").await.code(), "no-server");
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ async fn racks_and_the_technicians_list_say_where_and_what() {
     let work = rig.get(None, "/api/v1/work").await.json();
     let items = work["items"].as_array().unwrap();
     assert_eq!(items.len(), 1, "a plugin's fault is no work at a rack: {work}");
-    assert_eq!(items[0]["kind"], "cabling");
+    assert_eq!((&items[0]["kind"], &items[0]["check"]), (&json!("cabling"), &json!(true)));
     assert!(items[0]["steps"][0].as_str().unwrap().starts_with("Swap the two cables"), "{work}");
     let kept = rig.get(None, &format!("/api/v1/servers/{}/evidence", bad.id)).await.json();
     assert_eq!(kept["cabling"]["at"], "2023-11-14T22:13:20.000Z");

@@ -85,7 +85,10 @@ fn cast() -> Cast {
 }
 
 fn over(port: u16) -> toml::Table {
-    let text = format!("[api]\nlisten = \"127.0.0.1:{port}\"\nrate = 1000\n[orders]\napprove = {{ over = 1 }}\n");
+    let text = format!(
+        "[api]\nlisten = \"127.0.0.1:{port}\"\nrate = 1000\n[orders]\napprove = {{ over = 1 }}\n\
+         [monitor]\ninterval_ms = 5_000\ninventory_every = 2\n"
+    );
     toml::from_str(&text).unwrap()
 }
 

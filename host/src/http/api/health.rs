@@ -10,11 +10,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, MAX_NAME, MAX_TEXT, Name, line, maybe_line};
+use super::extract::{Body, MAX_NAME, MAX_TEXT, Name, Params, line, maybe_line};
 use super::page::Page;
-use super::{Api, Problem};
+use super::{Api, Problem, ProblemView};
 use crate::access::Principal;
 use crate::egress::now;
 use crate::health::{LONGEST, Scope, Silence, Silences};
@@ -62,7 +62,7 @@ impl FaultView {
             about: case.about.to_string(),
             site,
             code: case.fault.code,
-            severity: if case.warning { "warning" } else { "critical" }.to_owned(),
+            severity: severity(case.warning).to_owned(),
             stage: case.stage.map(|stage| stage.to_string()),
             text: case.fault.text,
             hint: case.fault.hint,
@@ -74,38 +74,63 @@ impl FaultView {
     }
 }
 
+/// As people read it.
+pub const fn severity(warning: bool) -> &'static str {
+    if warning { "warning" } else { "critical" }
+}
+
 fn sees_site(who: &Principal, site: Option<&str>) -> bool {
     let covered = who.sites.as_ref().is_none_or(|sites| site.is_some_and(|site| sites.contains(site)));
     covered && who.tenant.is_none()
+}
+
+/// Those of the cases that are open and that they may see, each with its site; the one that has lasted longest comes first.
+pub fn seen(api: &Api, who: &Principal, mut cases: Vec<Case>) -> Vec<(Case, Option<String>)> {
+    cases.retain(|case| case.over.is_none());
+    cases.sort_by_key(|case| (case.since, case.dedup_key()));
+    let place = |case: Case| {
+        let (theirs, site) = match &case.about {
+            Subject::Server(id) => {
+                let site = api.fleet.get(id).and_then(|row| row.server.facts.site.clone());
+                (super::journal::sees(who, &api.fleet, id), site)
+            }
+            Subject::Rack { site, .. } => (sees_site(who, Some(site)), Some(site.clone())),
+        };
+        theirs.then_some((case, site))
+    };
+    cases.into_iter().filter_map(place).collect()
+}
+
+/// Which faults.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FaultsQuery {
+    /// Only this server's, by name, id or BMC MAC
+    #[param(max_length = 128)]
+    server: Option<String>,
 }
 
 /// Open faults.
 ///
 /// Of hardware in service, of warranties that end, and, where a ticket system is configured, of servers that failed in a stage. Those
 /// that have lasted longest come first.
-#[utoipa::path(get, path = "/api/v1/faults", tag = "servers", responses((status = 200, body = Page<FaultView>)))]
-pub async fn faults(State(api): State<Arc<Api>>, Who(who): Who) -> Result<Json<Page<FaultView>>, Problem> {
-    let mut cases = Cases(api.parts.bus.clone()).all().await?;
-    cases.retain(|case| case.over.is_none());
-    cases.sort_by_key(|case| (case.since, case.dedup_key()));
-    let mut items = Vec::new();
-    for case in cases {
-        let site = match &case.about {
-            Subject::Server(id) => {
-                if !super::journal::sees(&who, &api.fleet, id) {
-                    continue;
-                }
-                api.fleet.get(id).and_then(|row| row.server.facts.site.clone())
-            }
-            Subject::Rack { site, .. } => {
-                if !sees_site(&who, Some(site)) {
-                    continue;
-                }
-                Some(site.clone())
-            }
-        };
-        items.push(FaultView::of(case, site));
-    }
+#[utoipa::path(get, path = "/api/v1/faults", tag = "servers", params(FaultsQuery),
+    responses((status = 200, body = Page<FaultView>), (status = 404, description = "There is no such server that you may see",
+        body = ProblemView, content_type = "application/problem+json")))]
+pub async fn faults(
+    State(api): State<Arc<Api>>,
+    Who(who): Who,
+    Params(query): Params<FaultsQuery>,
+) -> Result<Json<Page<FaultView>>, Problem> {
+    maybe_line("server", query.server.as_ref(), MAX_NAME)?;
+    let kept = Cases(api.parts.bus.clone());
+    let cases = match query.server {
+        Some(name) => kept.of(&api.named(&who, &name).await?.id).await?,
+        None => kept.all().await?,
+    };
+    let found = seen(&api, &who, cases);
+    let items: Vec<FaultView> = found.into_iter().map(|(case, site)| FaultView::of(case, site)).collect();
     let total = u64::try_from(items.len()).unwrap_or(u64::MAX);
     Ok(Json(Page { items, next: None, total }))
 }

@@ -1,18 +1,21 @@
 //! The technician's list: what is wrong at a rack, and the steps that put it right.
 //!
-//! Made from the fault that stands and from what the stage found. What a technician cannot mend (policy, inventory, plugins) is not in
-//! it, unless nobody else would look.
+//! Made from the fault that stands and from what the stage found, and from the open cases of hardware that is past its stages. What a
+//! technician cannot mend (policy, inventory, plugins) is not in it, unless nobody else would look.
+//!
+//! Not obvious: only a stage can be asked to look again. What the monitor found is off the list when its looks are good again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use farrier_lifecycle::{Blame, Fault, ServerId, Timestamp};
+use farrier_lifecycle::{Blame, Fault, Server, ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::{MAX_NAME, Params, maybe_line};
+use super::health::{seen, severity};
 use super::racks::SiteQuery;
 use super::servers::EvidenceView;
 use super::{Api, Problem};
@@ -20,6 +23,7 @@ use crate::bus::BusError;
 use crate::fleet::Row;
 use crate::http::auth::Who;
 use crate::http::view::{time, time_ms};
+use crate::ticket::{Case, Cases, Subject};
 
 /// Where stages keep what they found: `evidence/<server id>/<kind>`.
 const EVIDENCE: &str = "evidence/";
@@ -60,9 +64,9 @@ pub async fn evidence_of(api: &Api, server: &ServerId) -> Result<BTreeMap<String
 /// Something to do at a rack.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorkItem {
-    /// The server's name.
+    /// The server's name, or `rack A01`.
     pub server: String,
-    /// The server's id.
+    /// The server's id, `rack/<site>/<rack>`, or `rack/<site>/<rack>/feed-a`; with `code` it names the item.
     pub id: String,
     /// Slug of its site.
     pub site: Option<String>,
@@ -83,6 +87,16 @@ pub struct WorkItem {
     pub steps: Vec<String>,
     /// The fault's code.
     pub code: String,
+    /// Can the stage be tried again (`retry`) to see whether it is right? Not where no stage stands still: a fault of hardware in
+    /// service is off the list by itself, some looks after it is mended.
+    #[serde(default)]
+    pub check: bool,
+    /// `warning` (nothing is lost yet) or `critical`, of a fault of hardware in service.
+    #[serde(default)]
+    pub severity: Option<String>,
+    /// Whose server it is while it is in service: they are asked before it is switched off or unplugged.
+    #[serde(default)]
+    pub tenant: Option<String>,
 }
 
 /// The list.
@@ -138,10 +152,43 @@ async fn item(api: &Api, row: &Row) -> Result<Option<WorkItem>, BusError> {
         headline: fault.text.lines().next().unwrap_or_default().to_owned(),
         steps: todo,
         code: fault.code.clone(),
+        check: true,
+        severity: None,
+        tenant: None,
     }))
 }
 
+/// What the monitor found and hands can mend.
+fn found(api: &Api, case: Case, site: Option<String>) -> Option<WorkItem> {
+    let by_hands = matches!(case.fault.blame, Blame::Hardware | Blame::Cabling | Blame::Network | Blame::Controller);
+    let kind = kind(&case.fault).filter(|_| by_hands && case.stage.is_none())?;
+    let row = case.about.server().and_then(|id| api.fleet.get(id));
+    let rack = match &case.about {
+        Subject::Rack { rack, .. } => Some(rack.as_str()),
+        Subject::Server(_) => row.as_ref().and_then(|row| row.rack()),
+    };
+    let server = row.as_ref().map(|row| &row.server);
+    Some(WorkItem {
+        server: server.map_or(case.name.as_str(), Server::label).to_owned(),
+        id: case.about.to_string(),
+        site,
+        rack: rack.map(str::to_owned),
+        unit: row.as_ref().and_then(|row| row.unit()),
+        serial: server.and_then(|server| server.facts.serial.clone()),
+        kind: kind.to_owned(),
+        since: time(case.since),
+        headline: case.fault.text.lines().next().unwrap_or_default().to_owned(),
+        steps: case.fault.hint.as_deref().map(by_hand).into_iter().collect(),
+        code: case.fault.code,
+        check: false,
+        severity: Some(severity(case.warning).to_owned()),
+        tenant: server.filter(|server| server.in_service()).and_then(|server| server.tenant.clone()),
+    })
+}
+
 /// What is to be done at the racks.
+///
+/// Servers that stand still in a stage for want of hands, and faults of hardware in service.
 #[utoipa::path(get, path = "/api/v1/work", tag = "servers", params(SiteQuery),
     responses((status = 200, body = WorkList)))]
 pub async fn work(
@@ -155,6 +202,9 @@ pub async fn work(
     for row in api.fleet.rows(|row| row.problem() && who.sees(&row.server) && here(row)) {
         items.extend(item(&api, &row).await?);
     }
+    let cases = Cases(api.parts.bus.clone()).all().await?;
+    let lasting = seen(&api, &who, cases).into_iter().filter(|(_, site)| query.site.is_none() || query.site == *site);
+    items.extend(lasting.filter_map(|(case, site)| found(&api, case, site)));
     items.sort_by(|a, b| (&a.site, &a.rack, b.unit, &a.server).cmp(&(&b.site, &b.rack, a.unit, &b.server)));
     Ok(Json(WorkList { items }))
 }

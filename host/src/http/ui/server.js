@@ -1,4 +1,5 @@
-// One server: where it stands, what blocks it, who must act, what happens next; its timeline; what was found; what can be done.
+// One server: where it stands, what blocks it, who must act, what happens next; what its hardware has wrong; its timeline; what was
+// found; what can be done.
 
 import { get, part } from './api.js';
 import { actions } from './actions.js';
@@ -8,11 +9,23 @@ import { ago, dateTime } from './format.js';
 import { icon } from './icons.js';
 import { live } from './live.js';
 import { timeline } from './timeline.js';
-import { WHO, sentence } from './words.js';
+import { SEVERITIES, WHO, sentence } from './words.js';
 import { chip, pageHead, panel, skeleton, stageWord, stateChip, trouble, words } from './widgets.js';
 
 export const name = 'server';
 export const title = ([server]) => server;
+
+/** Faults come and go without a transition that would tell. */
+const AGAIN = 30000;
+
+/** What is wrong with hardware in service: what stands in the way of a stage is said above it. */
+function faults(list) {
+  const row = (one) => {
+    const [word, tone] = SEVERITIES[one.severity] ?? [one.severity, 'warn'];
+    return h('li', null, h('div', null, h('p', null, chip('warning', word, tone), ' ', words(sentence(one.text))), one.hint && h('p', { class: 'need-next' }, icon('arrow'), h('span', null, words(sentence(one.hint)))), h('p', { class: 'quiet' }, `${WHO[one.blame] ?? one.blame} · for `, ago(one.since), one.ticket && [' · ', one.url ? h('a', { href: one.url, rel: 'noreferrer' }, one.ticket) : one.ticket])));
+  };
+  return panel('Faults', { tight: true }, h('ul', { class: 'letters' }, list.map(row)));
+}
 
 const fact = (word, value, cls) => value && h('div', null, h('dt', null, word), h('dd', { class: cls }, value));
 
@@ -49,17 +62,29 @@ export async function draw({ main, me, params: [asked], query, signal }) {
   const line = h('div');
   const about = h('div');
   const tabbed = h('div');
-  fill(main, head, where, panel('Timeline', { tight: true }, line), tabbed, panel('About', {}, about));
+  const wrong = h('div');
+  fill(main, head, where, wrong, panel('Timeline', { tight: true }, line), tabbed, panel('About', {}, about));
 
   const say = (text) => {
     const running = server.status === 'running';
     fill(progress, running && [h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', null, text || `${sentence(server.stage)} is running`)]);
+  };
+  const showFaults = async () => {
+    try {
+      const { items } = await get(`/faults?server=${part(server.id)}`, signal);
+      const lasting = items.filter((one) => !one.stage);
+      fill(wrong, lasting.length > 0 && faults(lasting));
+    } catch (error) {
+      // What was there stays: that nobody answers does not mend it.
+      if (error.name !== 'AbortError') console.warn('faults not refreshed:', error.message);
+    }
   };
   let tab = location.hash.slice(1);
   let printed = '';
   const refresh = throttle(async () => {
     try {
       paint(await read());
+      await showFaults();
     } catch (error) {
       if (error.name !== 'AbortError') console.warn('not refreshed:', error.message);
     }
@@ -93,4 +118,7 @@ export async function draw({ main, me, params: [asked], query, signal }) {
   live.on('transition', ({ entry }) => mine(entry.server) && refresh(), signal);
   live.on('progress', (told) => mine(told.server) && say(told.line), signal);
   live.on('reset', refresh, signal);
+  const timer = setInterval(() => !document.hidden && showFaults(), AGAIN);
+  signal.addEventListener('abort', () => clearInterval(timer));
+  await showFaults();
 }

@@ -93,6 +93,9 @@ export const VERDICTS = {
   'not-applicable': ['Not applicable', 'idle', 'decommissioned'],
 };
 
+/** How bad a fault of hardware in service is: word, tone. */
+export const SEVERITIES = { critical: ['Critical', 'bad'], warning: ['Warning', 'warn'] };
+
 /** Who must act, in words. */
 export const WHO = { nobody: 'Nobody: it goes on by itself', hardware: 'Technician (hardware)', cabling: 'Technician (cabling)', inventory: 'Inventory keeper', operator: 'Operator', network: 'Network team', controller: 'Controller', plugin: 'Plugin author', host: 'This host' };
 
