@@ -23,3 +23,5 @@ mod roles;
 mod routes;
 #[path = "api/servers.rs"]
 mod servers;
+#[path = "api/tenants.rs"]
+mod tenants;

@@ -149,6 +149,11 @@ impl Principal {
         permission == Permission::Public || self.roles.iter().any(|role| role.allows(permission))
     }
 
+    /// Do they see a part of the fleet only?
+    pub const fn bound(&self) -> bool {
+        self.sites.is_some() || self.tenant.is_some()
+    }
+
     /// Is the server one of theirs? What is not seen is answered as if it did not exist.
     pub fn sees(&self, server: &Server) -> bool {
         self.sees_site(server.facts.site.as_deref()) && self.sees_tenant(server.tenant.as_deref())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Name;
-use super::journal::sees;
+use super::journal::{history, known};
 use super::{Api, Problem};
 use crate::egress::now;
 use crate::fleet::Row;
@@ -83,10 +83,10 @@ pub async fn timeline(
 ) -> Result<Json<Vec<Comment>>, Problem> {
     let by_inventory = api.fleet.rows(|row| who.sees(&row.server) && device_id(row) == id).into_iter().next();
     let server = match by_inventory {
-        Some(row) => row.server.id.clone(),
-        None => api.named(&who, &id).await?.id,
+        Some(row) => row.server.clone(),
+        None => api.named(&who, &id).await?,
     };
-    let entries = api.parts.bus.timeline(&server).await?;
+    let entries = history(&api, &who, &server).await?;
     Ok(Json(entries.iter().rev().filter_map(comment).take(TIMELINE).collect()))
 }
 
@@ -103,11 +103,10 @@ pub struct Queue {
 #[utoipa::path(get, path = "/api/queue", tag = "poc", responses((status = 200, body = Queue)))]
 pub async fn queue(State(api): State<Arc<Api>>, Who(who): Who) -> Result<Json<Queue>, Problem> {
     let status = api.status().await?;
-    let recent = api.parts.bus.journal_last(RECENT).await?;
-    let seen = recent.iter().rev().filter(|(_, entry)| sees(&who, &api.fleet, &entry.server));
+    let recent = known(&api, &who, api.parts.bus.journal_last(RECENT).await?).await?;
     Ok(Json(Queue {
         queue_length: status.streams.iter().map(|stream| stream.length).sum(),
-        recent_events: seen.map(|(_, entry)| EntryView::from(entry)).collect(),
+        recent_events: recent.iter().rev().map(|(_, entry)| EntryView::from(entry)).collect(),
     }))
 }
 

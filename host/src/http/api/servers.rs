@@ -135,10 +135,10 @@ pub async fn one(
     etag::answer(&headers, version, &api.see(&Row::new(server, None)))
 }
 
-/// All transitions kept of one server.
+/// The transitions kept of one server.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
-    /// Oldest first; at least the last 30.
+    /// Oldest first; at least the last 30. For a tenant those since the server was given to them.
     pub items: Vec<EntryView>,
 }
 
@@ -148,7 +148,7 @@ pub struct Timeline {
     responses((status = 200, body = Timeline)))]
 pub async fn timeline(State(api): State<Arc<Api>>, Who(who): Who, Name(name): Name) -> Result<Json<Timeline>, Problem> {
     let server = api.named(&who, &name).await?;
-    let entries = api.parts.bus.timeline(&server.id).await?;
+    let entries = super::journal::history(&api, &who, &server).await?;
     Ok(Json(Timeline { items: entries.iter().map(EntryView::from).collect() }))
 }
 
