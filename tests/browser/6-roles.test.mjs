@@ -23,6 +23,8 @@ test('a viewer looks and touches nothing', async () => {
 
 test('a technician has their site and may have it looked at again', async () => {
   const page = await open({ role: 'technician' });
+  await visit(page, '/');
+  assert.equal(await page.getByRole('region', { name: 'Dead letters' }).count(), 0, 'they are of all sites');
   await visit(page, `/servers/${world.foreign.name}`);
   assert.deepEqual(await offered(page), ['retry']);
   await visit(page, '/servers');

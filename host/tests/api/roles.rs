@@ -20,6 +20,8 @@ enum About {
     Server,
     /// A list: it is in it exactly for those who see it.
     List,
+    /// Everybody's at once: who is bound to a site or a tenant is refused.
+    Whole,
     /// Streams: only the way in is looked at here.
     Stream,
 }
@@ -30,7 +32,7 @@ type Case = (&'static str, &'static str, &'static str, Option<Value>, About, Opt
 const SERVER: &str = "9440c9000001";
 
 fn cases() -> Vec<Case> {
-    use About::{List, Nothing, Server, Stream};
+    use About::{List, Nothing, Server, Stream, Whole};
     let get = |path, about| ("GET", path, path, None, about, None);
     let one = |path, real| ("GET", path, real, None, Server, None);
     let ask = |body, permission| {
@@ -89,14 +91,14 @@ fn cases() -> Vec<Case> {
         get("/api/v1/journal", List),
         get("/api/v1/events", Stream),
         get("/api/v1/bus", Nothing),
-        get("/api/v1/bus/dead", Nothing),
-        ("POST", "/api/v1/bus/dead/{id}/redrive", "/api/v1/bus/dead/77/redrive", None, Nothing, None),
+        get("/api/v1/bus/dead", Whole),
+        ("POST", "/api/v1/bus/dead/{id}/redrive", "/api/v1/bus/dead/77/redrive", None, Whole, None),
         (
             "POST",
             "/api/v1/leases",
             "/api/v1/leases",
-            Some(json!({ "mac": "02:00:00:00:00:01", "ip": "10.9.9.9" })),
-            Nothing,
+            Some(json!({ "mac": "94:40:c9:00:00:01", "ip": "10.9.9.9" })),
+            Server,
             None,
         ),
         get("/api/v1/plugins", Nothing),
@@ -113,7 +115,7 @@ fn cases() -> Vec<Case> {
         ("GET", "/api/v1/waves/{id}", "/api/v1/waves/W999999", None, Nothing, None),
         ("POST", "/api/v1/waves/{id}/halt", "/api/v1/waves/W999999/halt", None, Nothing, None),
         ("POST", "/api/v1/waves/{id}/resume", "/api/v1/waves/W999999/resume", None, Nothing, None),
-        get("/api/v1/audit", Nothing),
+        get("/api/v1/audit", Whole),
         get("/api/v1/faults", Nothing),
         get("/api/v1/silences", Nothing),
         (
@@ -188,6 +190,13 @@ fn check(case: &Case, who: &Principal, sees: bool, answer: &Answer) {
             assert_eq!(answer.status, StatusCode::OK, "{told}");
             assert_eq!(answer.text.contains("AMS-SRV-00001"), sees, "{told}");
         }
+        About::Whole if who.sites.is_none() && who.tenant.is_none() => {
+            assert_ne!(answer.status, StatusCode::FORBIDDEN, "{told}");
+        }
+        About::Whole => {
+            assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "whole-fleet"), "{told}");
+            assert!(!answer.json()["hint"].as_str().unwrap().is_empty(), "{told}");
+        }
         About::Nothing | About::Stream => assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{told}"),
     }
 }
@@ -233,4 +242,24 @@ async fn everyone_gets_what_their_role_site_and_tenant_allow_and_nothing_else() 
     }
     assert_eq!(asked, 51 * cases.len());
     assert_eq!(rig.get(None, "/api/v1/servers/9440c9000001").await.json()["version"], 1, "nobody changed it");
+}
+
+#[tokio::test]
+async fn a_lease_is_published_by_who_sees_its_server() {
+    let rig = Rig::new().await;
+    rig.put(active(1, "ams", "ACME")).await;
+    rig.put(active(2, "fra", "ACME")).await;
+    let (ams, all) = (rig.token(Role::Operator, Some("ams"), None).await, rig.token(Role::Operator, None, None).await);
+    let lease = async |token: &str, mac: &str| {
+        let body = json!({ "mac": mac, "ip": "10.9.9.9" });
+        rig.post(Some(token), "/api/v1/leases", &body).await.status
+    };
+    for (mac, bound) in [
+        ("94:40:c9:00:00:01", StatusCode::ACCEPTED),
+        ("94:40:c9:00:00:02", StatusCode::NOT_FOUND),
+        ("02:00:00:00:00:01", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(lease(&ams, mac).await, bound, "{mac}");
+        assert_eq!(lease(&all, mac).await, StatusCode::ACCEPTED, "{mac}");
+    }
 }

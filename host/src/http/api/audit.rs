@@ -88,13 +88,16 @@ fn decision(cursor: String, text: &str) -> Decision {
 }
 
 /// Read the log of decisions.
+///
+/// For those who are bound to no site and no tenant.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "journal", params(AuditQuery),
     responses((status = 200, body = Log<Decision>)))]
 pub async fn audit(
     State(api): State<Arc<Api>>,
-    Who(_): Who,
+    who: Who,
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<Log<Decision>>, Problem> {
+    who.whole("decisions")?;
     let after = query.after.unwrap_or_default();
     if !after.is_empty() {
         line("after", &after, MAX_NAME)?;

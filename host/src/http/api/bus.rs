@@ -113,9 +113,10 @@ impl DeadView {
 
 /// Entries that could not be worked.
 ///
-/// Oldest first, a thousand at most.
+/// Oldest first, a thousand at most. For those who are bound to no site and no tenant.
 #[utoipa::path(get, path = "/api/v1/bus/dead", tag = "bus", responses((status = 200, body = Page<DeadView>)))]
-pub async fn dead(State(api): State<Arc<Api>>, Who(_): Who) -> Result<Json<Page<DeadView>>, Problem> {
+pub async fn dead(State(api): State<Arc<Api>>, who: Who) -> Result<Json<Page<DeadView>>, Problem> {
+    who.whole("dead letters")?;
     let items: Vec<DeadView> = api.parts.bus.dead(LETTERS).await?.into_iter().map(DeadView::from).collect();
     let total = api.parts.bus.status().await?.dead;
     Ok(Json(Page { items, next: None, total }))
@@ -129,10 +130,13 @@ pub struct Redriven {
 }
 
 /// Put a dead letter back on its stream.
+///
+/// For those who are bound to no site and no tenant.
 #[utoipa::path(post, path = "/api/v1/bus/dead/{id}/redrive", tag = "bus",
     params(("id" = String, Path, description = "The letter's id", max_length = 128)),
     responses((status = 200, body = Redriven)))]
-pub async fn redrive(State(api): State<Arc<Api>>, Who(_): Who, Name(id): Name) -> Result<Json<Redriven>, Problem> {
+pub async fn redrive(State(api): State<Arc<Api>>, who: Who, Name(id): Name) -> Result<Json<Redriven>, Problem> {
+    who.whole("dead letters")?;
     api.may_change()?;
     api.parts.bus.redrive(&id).await?;
     Ok(Json(Redriven { redriven: id }))
@@ -195,15 +199,20 @@ pub struct Leased {
 
 /// Publish a lease.
 ///
-/// As if a controller had got it from a DHCP server.
+/// As if a controller had got it from a DHCP server. Who is bound to sites or a tenant publishes leases of servers they see: of one that
+/// was never seen nobody knows whose it is.
 #[utoipa::path(post, path = "/api/v1/leases", tag = "bus", request_body = LeaseBody,
-    responses((status = 202, body = Leased)))]
+    responses((status = 202, body = Leased), (status = 404, description = "There is no such server that you may see",
+        body = super::ProblemView, content_type = "application/problem+json")))]
 pub async fn lease(
     State(api): State<Arc<Api>>,
-    Who(_): Who,
+    Who(who): Who,
     Body(lease): Body<LeaseBody>,
 ) -> Result<(StatusCode, Json<Leased>), Problem> {
     let lease = lease.lease()?;
+    if who.bound() {
+        api.named(&who, &lease.mac.to_string()).await?;
+    }
     api.parts.bus.publish_lease(&lease).await?;
     Ok((StatusCode::ACCEPTED, Json(Leased { server: ServerId::from(lease.mac).to_string() })))
 }

@@ -26,6 +26,16 @@ impl Who {
     pub fn need(&self, permission: Permission) -> Result<(), Problem> {
         if self.0.may(permission) { Ok(()) } else { Err(no_permission(&self.0, permission)) }
     }
+
+    /// Refuse who sees a part of the fleet only: for `what`, of which nobody can say whose it is.
+    pub fn whole(&self, what: &str) -> Result<(), Problem> {
+        if !self.0.bound() {
+            return Ok(());
+        }
+        let text = format!("{what} are of all sites and tenants, and {} sees only some", self.0.name);
+        Err(Problem::new(StatusCode::FORBIDDEN, "whole-fleet", text)
+            .hint("ask somebody who is bound to no site and no tenant"))
+    }
 }
 
 /// What a browser's session must send in `X-Farrier-Csrf` to change something; `None` where there is no session.

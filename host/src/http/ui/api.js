@@ -25,6 +25,9 @@ export async function me() {
   return answer;
 }
 
+/** Do they see a part of the fleet only? */
+export const bound = (me) => Boolean(me.sites || me.tenant);
+
 /** To sign-in, and back here afterwards. Never resolves, so that nothing else is drawn meanwhile. */
 function signIn() {
   const back = location.pathname + location.search + location.hash;

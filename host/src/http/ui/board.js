@@ -1,7 +1,7 @@
 // The whole pipeline at a glance: lanes, sites, who is needed now, dead letters, what happens.
 // It is drawn from /fleet alone, whatever the number of servers; lists beside it are cut.
 
-import { get, post, query } from './api.js';
+import { bound, get, post, query } from './api.js';
 import { add, fill, h, reconcile, throttle } from './dom.js';
 import { ago, count, duration, plural, short } from './format.js';
 import { feed } from './feed.js';
@@ -87,7 +87,7 @@ export async function draw({ main, me, signal }) {
   const drift = h('div', null);
   const head = pageHead('Pipeline', null);
   head.firstChild.append(total);
-  fill(main, head, strip, flow, h('div', { class: 'columns' }, h('div', { class: 'column-wide' }, panel('Needs a person now', { side: needCount, tight: true }, needs), panel('Sites', { tight: true }, places)), h('div', { class: 'column' }, feed({ signal }), panel('Dead letters', { tight: true }, letters), drift)));
+  fill(main, head, strip, flow, h('div', { class: 'columns' }, h('div', { class: 'column-wide' }, panel('Needs a person now', { side: needCount, tight: true }, needs), panel('Sites', { tight: true }, places)), h('div', { class: 'column' }, feed({ signal }), !bound(me) && panel('Dead letters', { tight: true }, letters), drift)));
 
   let deadShown = -1;
   const showDead = loading(letters, () => get('/bus/dead', signal), (list) => fill(letters, dead(list.items ?? list, me, refresh)), { signal });
@@ -99,7 +99,7 @@ export async function draw({ main, me, signal }) {
     fill(places, sites(fleet));
     needCount.hidden = fleet.problems === 0;
     needCount.textContent = fleet.problems > 0 ? `All ${count(fleet.problems)}` : '';
-    if (fleet.dead !== deadShown) {
+    if (!bound(me) && fleet.dead !== deadShown) {
       deadShown = fleet.dead;
       showDead();
     }

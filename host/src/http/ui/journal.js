@@ -1,6 +1,6 @@
 // The journal: every transition, newest first and live; and, for who may read it, the decisions that are not about one server.
 
-import { get, query } from './api.js';
+import { bound, get, query } from './api.js';
 import { fill, h, reconcile } from './dom.js';
 import { entryMark, entryText } from './feed.js';
 import { dateTime, when } from './format.js';
@@ -104,6 +104,7 @@ function decision(item) {
 
 export function draw({ main, me, signal }) {
   const list = [{ id: 'servers', title: 'Servers', draw: () => transitions(signal) }];
-  if (me.permissions.includes('read-audit')) list.push({ id: 'decisions', title: 'Decisions', draw: () => decisions(signal) });
+  // Decisions and dead letters are everybody's; who is bound to a part of the fleet is refused them.
+  if (me.permissions.includes('read-audit') && !bound(me)) list.push({ id: 'decisions', title: 'Decisions', draw: () => decisions(signal) });
   fill(main, pageHead('Journal', 'Newest first, as it happens'), list.length > 1 ? tabs('Journals', list, location.hash.slice(1), (id) => history.replaceState(history.state, '', `#${id}`)) : h('div', { class: 'pane' }, list[0].draw()));
 }
