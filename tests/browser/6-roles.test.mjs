@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { api, clean, open, ready, start, stop, visit, world } from './lib.mjs';
+import { api, clean, open, ready, start, stop, until, visit, world } from './lib.mjs';
 
 before(start);
 after(stop);
@@ -48,4 +48,22 @@ test('a tenant sees what is theirs, and no pipeline', async () => {
   await visit(page, '/orders');
   assert.equal(await page.locator('.order', { hasText: 'globex' }).count(), 0);
   clean(page);
+});
+
+test('a server that leaves its tenant leaves their pages', async () => {
+  const [{ name }] = (await api('tenant', '/servers?state=active')).items;
+  const page = await open({ role: 'tenant' });
+  const list = await open({ role: 'tenant' });
+  await visit(page, `/servers/${name}`);
+  await visit(list, '/servers');
+  for (const one of [page, list]) await one.locator('.live[data-state=live]').waitFor();
+  await api('operator', `/servers/${name}/requests`, 'release');
+  await until('the question for erased drives', () => api('viewer', `/servers/${name}`), (one) => one.code === 'no-eraser');
+  await page.locator('.standing', { hasText: /erased/ }).waitFor();
+  await api('operator', `/servers/${name}/requests`, 'attest-erased');
+  await page.getByText(`${name} is not among your servers any more`).waitFor();
+  assert.equal(await page.locator('.standing').count(), 0, 'nothing of it is left');
+  await list.locator('tbody tr', { hasText: name }).waitFor({ state: 'detached' });
+  clean(page);
+  clean(list);
 });

@@ -129,6 +129,7 @@ export async function draw({ main, me, signal }) {
     pace = Math.max(500, 8 * (performance.now() - began));
   }, () => pace);
   live.on('transition', refresh, signal);
+  live.on('gone', refresh, signal);
   live.on('reset', refresh, signal);
   // Ages go on although nothing happens.
   const timer = setInterval(() => !document.hidden && refresh(), 20000);

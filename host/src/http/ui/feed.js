@@ -46,6 +46,10 @@ export function feed({ signal }) {
     }
   };
   live.on('transition', ({ entry }) => take([entry]), signal);
+  live.on('gone', ({ server }) => {
+    rows = rows.filter((one) => one.server !== server);
+    show();
+  }, signal);
   get(`/journal?last=${KEPT}`, signal).then(({ items }) => {
     rows = [...rows, ...items.toReversed().filter((one) => !rows.some((other) => other.transition === one.transition))].slice(0, KEPT);
     show();

@@ -63,6 +63,10 @@ function transitions(signal) {
       paint();
     }, 250);
   }, signal);
+  live.on('gone', ({ server }) => {
+    rows = rows.filter((one) => one.server !== server);
+    paint();
+  }, signal);
   live.on('reset', load, signal);
   load();
   return box;

@@ -1,4 +1,5 @@
-// One event stream for the page: transitions, progress and orders as they happen, and an honest word about whether it is live.
+// One event stream for the page: transitions, progress and orders as they happen, servers that are not the reader's any more, and an
+// honest word about whether it is live.
 //
 // The browser resumes by itself with Last-Event-ID. When it gives up, or the host says `reset`, pages are told to fetch again.
 
@@ -35,7 +36,7 @@ class Live extends EventTarget {
     });
   }
 
-  /** Listen for `transition`, `progress`, `order`, `reset` or `state` until `signal` is aborted. */
+  /** Listen for `transition`, `gone`, `progress`, `order`, `reset` or `state` until `signal` is aborted. */
   on(name, run, signal) {
     this.addEventListener(name, (event) => run(event.detail), { signal });
   }
@@ -85,7 +86,7 @@ class Live extends EventTarget {
       this.#say('live');
       if (missed) this.#tell('reset', null);
     });
-    for (const name of ['transition', 'progress', 'order', 'reset']) {
+    for (const name of ['transition', 'gone', 'progress', 'order', 'reset']) {
       source.addEventListener(name, (event) => {
         if (event.lastEventId) this.#last = event.lastEventId;
         this.#tell(name, event.data ? JSON.parse(event.data) : null);

@@ -61,6 +61,7 @@ export async function draw({ main, me, query: asked, signal, go }) {
   }, { bones: 10, signal });
   const refresh = throttle(show, () => 2500);
   live.on('transition', ({ server }) => (!server?.site || server.site === site) && refresh(), signal);
+  live.on('gone', refresh, signal);
   live.on('reset', refresh, signal);
   await show();
 }

@@ -10,7 +10,7 @@ import { icon } from './icons.js';
 import { live } from './live.js';
 import { timeline } from './timeline.js';
 import { SEVERITIES, WHO, sentence } from './words.js';
-import { chip, pageHead, panel, skeleton, stageWord, stateChip, trouble, words } from './widgets.js';
+import { chip, empty, pageHead, panel, skeleton, stageWord, stateChip, trouble, words } from './widgets.js';
 
 export const name = 'server';
 export const title = ([server]) => server;
@@ -44,7 +44,15 @@ function standing(server, progress, todo) {
 
 const facts = (server) => h('dl', { class: 'facts-wide' }, fact('Place', [server.site, server.rack, server.unit && `U${server.unit}`].filter(Boolean).join(' · ')), fact('Tenant', server.tenant), fact('Model', [server.vendor, server.model].filter(Boolean).join(' ')), fact('Serial', server.serial, 'mono'), fact('Controller', server.controller), fact('Driver', server.driver), fact('BMC address', server.ip, 'mono'), fact('BMC MAC', server.bmc_mac, 'mono'), server.hardware && fact('Hardware', `${server.hardware.sockets} × ${server.hardware.cpu_model}, ${server.hardware.cores} cores, ${server.hardware.memory_gib} GiB, ${server.hardware.drives} × ${server.hardware.drive_gib} GiB`));
 
-export async function draw({ main, me, params: [asked], query, signal }) {
+/** It went to another site or tenant while the page was open: nothing of it stays on screen. */
+function away(main, name) {
+  document.querySelector('dialog[open]')?.close();
+  fill(main, h('h1', { class: 'unseen', tabindex: '-1' }, name), empty('search', `${name} is not among your servers any more`, 'It went to another site or tenant, or back to the operators.', h('a', { href: '/servers', class: 'button' }, 'To the servers')));
+}
+
+export async function draw({ main, me, params: [asked], query, signal: page }) {
+  const left = new AbortController();
+  const signal = AbortSignal.any([page, left.signal]);
   const path = `/servers/${part(asked)}`;
   fill(main, h('h1', { class: 'unseen', tabindex: '-1' }, asked), skeleton(8));
   const read = () => Promise.all([get(path, signal), get(`${path}/timeline`, signal), get(`${path}/evidence`, signal)]);
@@ -52,7 +60,7 @@ export async function draw({ main, me, params: [asked], query, signal }) {
   try {
     got = await read();
   } catch (error) {
-    if (error.name !== 'AbortError') fill(main, h('h1', { tabindex: '-1' }, asked), trouble(error, () => draw({ main, me, params: [asked], query, signal })));
+    if (error.name !== 'AbortError') fill(main, h('h1', { tabindex: '-1' }, asked), trouble(error, () => draw({ main, me, params: [asked], query, signal: page })));
     return;
   }
   let [server] = got;
@@ -81,12 +89,17 @@ export async function draw({ main, me, params: [asked], query, signal }) {
   };
   let tab = location.hash.slice(1);
   let printed = '';
+  const gone = () => {
+    left.abort();
+    away(main, server.name);
+  };
   const refresh = throttle(async () => {
     try {
       paint(await read());
       await showFaults();
     } catch (error) {
-      if (error.name !== 'AbortError') console.warn('not refreshed:', error.message);
+      if (error.status === 404) gone();
+      else if (error.name !== 'AbortError') console.warn('not refreshed:', error.message);
     }
   }, () => 700);
   const paint = ([fresh, times, evidence]) => {
@@ -117,6 +130,7 @@ export async function draw({ main, me, params: [asked], query, signal }) {
   const mine = (id) => id === server.id || id === server.name;
   live.on('transition', ({ entry }) => mine(entry.server) && refresh(), signal);
   live.on('progress', (told) => mine(told.server) && say(told.line), signal);
+  live.on('gone', (told) => mine(told.server) && gone(), signal);
   live.on('reset', refresh, signal);
   const timer = setInterval(() => !document.hidden && showFaults(), AGAIN);
   signal.addEventListener('abort', () => clearInterval(timer));

@@ -124,6 +124,7 @@ export async function draw({ main, me, query: asked, signal, go }) {
   }
   const refresh = throttle(() => show(), () => 1500);
   live.on('transition', refresh, signal);
+  live.on('gone', refresh, signal);
   live.on('reset', refresh, signal);
   await show();
 }

@@ -127,6 +127,10 @@ export async function draw({ main, me, query: asked, signal, go }) {
     const check = checks.get(server);
     if (line && check?.state === 'busy') check.set('busy', sentence(line));
   }, signal);
+  live.on('gone', ({ server }) => {
+    checks.delete(server);
+    refresh();
+  }, signal);
   live.on('reset', refresh, signal);
   const timer = setInterval(() => !document.hidden && refresh(), AGAIN);
   signal.addEventListener('abort', () => clearInterval(timer));
