@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use farrier::config::Config;
-use farrier::inventory::{FileError, FileInventory, Found, Inventory as _, Problem, parse};
+use farrier::inventory::{FileError, FileInventory, Found, Heights, Inventory as _, Problem, parse};
 use farrier::netbox;
 use farrier_lifecycle::{Blame, Mac, Retry};
 
@@ -32,6 +32,7 @@ async fn the_example_is_found_with_its_cables() {
             ("AMS-SRV-001", "AMS-SRV-001", Some("ams"))
         );
         assert_eq!(found.rack, Some(("A01".to_owned(), Some(10))));
+        assert_eq!(inventory.heights(&found).await.unwrap(), Heights { server: Some(2), rack: Some(42) });
         assert_eq!(found.nics[0].mac, Some(mac("88:e9:a4:01:01:00")));
         assert_eq!(found.nics[1].cable, Some(("ams-a01-tor-b".to_owned(), "Ethernet1".to_owned())));
     }
@@ -133,6 +134,29 @@ prefix = "10.0.0.1/24"
     let unknown = found.iter().find(|problem| problem.at == "servers").unwrap();
     assert_eq!(unknown.line, 52);
     assert!(said.iter().filter(|line| line.contains("hint: ")).count() >= 4);
+}
+
+#[test]
+fn what_is_two_units_high_has_both_for_itself() {
+    let place = |name: &str, unit: u32, units: u32, mac: u32| {
+        format!(
+            "[[server]]\nname = \"{name}\"\nsite = \"a\"\nrack = \"R\"\nunit = {unit}\nunits = {units}\n\
+             bmc_mac = \"94:40:c9:00:00:0{mac}\"\n"
+        )
+    };
+    let head = "[[site]]\nname = \"a\"\n[[rack]]\nname = \"R\"\nsite = \"a\"\nunits = 24\n";
+    let sound = format!("{head}{}{}{}", place("one", 1, 2, 1), place("two", 3, 1, 2), place("top", 23, 2, 3));
+    parse(Path::new("inventory.toml"), &sound, false).unwrap();
+    let rest = [place("one", 1, 2, 1), place("two", 2, 1, 2), place("top", 24, 2, 3), place("flat", 9, 0, 4)].concat();
+    let said: Vec<String> = problems(&format!("{head}{rest}")).iter().map(ToString::to_string).collect();
+    for expected in [
+        "device two: unit: unit 2 of rack `R` is `one`'s",
+        "server top: unit: unit 25 is not in a rack of 24 units",
+        "device flat: units: must be at least 1",
+    ] {
+        assert!(said.iter().any(|line| line.contains(expected)), "{expected} in {said:#?}");
+    }
+    assert_eq!(said.len(), 3, "{said:#?}");
 }
 
 #[test]

@@ -61,6 +61,12 @@ pub struct Facts {
     /// The lowest unit it fills in the rack, from 1; not always known where the rack is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<u32>,
+    /// Units it fills from there up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<u32>,
+    /// Height of its rack in units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack_units: Option<u32>,
     /// What is in it, in numbers, as the controller reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware: Option<Hardware>,
@@ -78,7 +84,7 @@ impl Facts {
         self.bmc_interface.as_deref().unwrap_or("bmc")
     }
 
-    /// Take over what `newer` knows; what it does not know stays. A unit is of its rack: a newer rack brings its own, or none.
+    /// Take over what `newer` knows; what it does not know stays. Unit and height are of the rack: a newer rack brings its own, or none.
     pub fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
             if new.is_some() {
@@ -97,6 +103,8 @@ impl Facts {
             controller,
             rack,
             unit,
+            units,
+            rack_units,
             hardware,
             bmc_interface,
             boot_macs,
@@ -112,7 +120,9 @@ impl Facts {
         if rack.is_some() {
             self.rack = rack;
             self.unit = unit;
+            self.rack_units = rack_units;
         }
+        take(&mut self.units, units);
         take(&mut self.hardware, hardware);
         take(&mut self.bmc_interface, bmc_interface);
         if !boot_macs.is_empty() {
@@ -140,6 +150,13 @@ mod tests {
         assert_eq!(facts, at("B02", None), "the old rack's unit means nothing in the new one");
         facts.merge(at("B02", Some(3)));
         assert_eq!(facts.unit, Some(3));
+        facts.merge(Facts { units: Some(2), rack_units: Some(48), ..at("B02", Some(3)) });
+        facts.merge(at("C01", Some(3)));
+        assert_eq!(
+            (facts.units, facts.rack_units),
+            (Some(2), None),
+            "the server is as high everywhere, the rack is another"
+        );
     }
 
     #[test]

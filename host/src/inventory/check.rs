@@ -10,6 +10,9 @@ use ipnet::IpNet;
 use super::document::{Document, End, Row, Server};
 use super::read::Problem;
 
+/// No rack is higher, in NetBox neither.
+const MOST_UNITS: u32 = 100;
+
 /// Look at everything.
 pub(super) fn problems(document: &Document, out: &mut Vec<Problem>) {
     let mut say = |line: usize, at: String, text: String, hint: &str| {
@@ -72,7 +75,10 @@ fn places(document: &Document, say: Say<'_>) {
         (*line, format!("switch {}", value.name), value.site.clone(), value.rack.clone(), value.unit)
     });
     let servers = document.servers.iter().map(|Row { line, value }| {
-        (*line, format!("server {}", value.name), value.site.clone(), value.rack.clone(), value.unit)
+        // The highest of its units, unless the lowest is wrong already.
+        let top =
+            value.unit.map(|unit| if unit == 0 { 0 } else { unit.saturating_add(value.units.unwrap_or(1).max(1) - 1) });
+        (*line, format!("server {}", value.name), value.site.clone(), value.rack.clone(), top)
     });
     for (line, at, site, rack, unit) in prefixes.chain(racks).chain(switches).chain(servers) {
         let Some(slug) = document.slug_of(&site) else {
@@ -171,15 +177,30 @@ fn cables(document: &Document, say: Say<'_>) {
 }
 
 fn units(document: &Document, say: Say<'_>) {
-    let switches =
-        document.switches.iter().map(|Row { line, value }| (*line, &value.name, &value.site, &value.rack, value.unit));
-    let servers =
-        document.servers.iter().map(|Row { line, value }| (*line, &value.name, &value.site, &value.rack, value.unit));
+    let switches = document
+        .switches
+        .iter()
+        .map(|Row { line, value }| (*line, &value.name, &value.site, &value.rack, value.unit, None));
+    let servers = document
+        .servers
+        .iter()
+        .map(|Row { line, value }| (*line, &value.name, &value.site, &value.rack, value.unit, value.units));
     let mut taken = BTreeMap::new();
-    for (line, name, site, rack, unit) in switches.chain(servers) {
+    for (line, name, site, rack, unit, units) in switches.chain(servers) {
+        if units == Some(0) {
+            say(
+                line,
+                format!("device {name}: units"),
+                "must be at least 1".to_owned(),
+                "leave it out where it is not known",
+            );
+        }
         let (Some(rack), Some(unit)) = (rack, unit) else { continue };
-        if let Some(first) = taken.insert((document.slug_of(site), rack, unit), name) {
-            say(line, format!("device {name}: unit"), format!("unit {unit} of rack `{rack}` is `{first}`'s"), "");
+        // A slip of the pen must not cost a million steps.
+        for unit in unit..unit.saturating_add(units.unwrap_or(1).min(MOST_UNITS)) {
+            if let Some(first) = taken.insert((document.slug_of(site), rack, unit), name) {
+                say(line, format!("device {name}: unit"), format!("unit {unit} of rack `{rack}` is `{first}`'s"), "");
+            }
         }
     }
 }

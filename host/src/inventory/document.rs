@@ -114,6 +114,9 @@ pub struct Server {
     /// Lowest unit it fills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<u32>,
+    /// Units it fills; one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<u32>,
     /// `server` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

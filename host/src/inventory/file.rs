@@ -11,9 +11,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use farrier_lifecycle::{Blame, Fault, JournalEntry, Mac, Retry};
 
-use super::document::{Document, Interface, Server, UNSTATED};
+use super::document::{Document, Interface, Rack, Server, UNSTATED};
 use super::read::{FileError, load};
-use super::{Expected, ExpectedNic, Found, Inventory};
+use super::{Expected, ExpectedNic, Found, Heights, Inventory};
 
 /// What tells one state of the file from another.
 type Stamp = (SystemTime, u64);
@@ -96,6 +96,17 @@ impl Inventory for FileInventory {
 
     async fn address(&self, _: &Expected) -> Result<Option<IpAddr>, Fault> {
         Ok(None)
+    }
+
+    async fn heights(&self, expected: &Expected) -> Result<Heights, Fault> {
+        let document = self.current()?;
+        let server = document.servers.iter().find(|row| row.value.name == expected.id);
+        let of = |rack: &Rack| {
+            let name = expected.rack.as_ref().map(|(name, _)| name.as_str());
+            name == Some(rack.name.as_str()) && document.slug_of(&rack.site) == expected.site
+        };
+        let rack = document.racks.iter().map(|row| &row.value).find(|rack| of(rack));
+        Ok(Heights { server: server.and_then(|row| row.value.units), rack: rack.map(|rack| rack.units) })
     }
 }
 

@@ -50,6 +50,15 @@ pub struct Expected {
     pub nics: Vec<ExpectedNic>,
 }
 
+/// Heights in rack units, as far as the inventory has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heights {
+    /// Of the server.
+    pub server: Option<u32>,
+    /// Of its rack.
+    pub rack: Option<u32>,
+}
+
 /// One data interface as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedNic {
@@ -131,6 +140,11 @@ pub trait Inventory: Send + Sync {
 
     /// The controller's address as the inventory has it, for drift and observe.
     async fn address(&self, expected: &Expected) -> Result<Option<IpAddr>, Fault>;
+
+    /// How high the server and its rack are. For drawings alone, so it is asked apart from [`Inventory::find`] and seldom.
+    async fn heights(&self, _expected: &Expected) -> Result<Heights, Fault> {
+        Ok(Heights::default())
+    }
 
     /// What it says of these servers otherwise than their records, of what [`Inventory::project`] writes; a server that agrees is there
     /// without any, one that was never written is not there. An inventory that is not written has none.

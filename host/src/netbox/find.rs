@@ -9,9 +9,9 @@ use farrier_lifecycle::Mac;
 use super::client::Client;
 use super::device;
 use super::error::NetBoxError;
-use super::model::{Device, Interface, IpAddress};
+use super::model::{Device, Interface, IpAddress, Tall};
 use crate::inventory::document::UNSTATED;
-use crate::inventory::{Expected, ExpectedNic, Found};
+use crate::inventory::{Expected, ExpectedNic, Found, Heights};
 
 /// The interfaces that have this MAC, whatever else the filter let through.
 pub(super) async fn interfaces_with(client: &Client, mac: Mac) -> Result<Vec<Interface>, NetBoxError> {
@@ -79,6 +79,17 @@ fn expected(device: &Device, bmc: &Interface, interfaces: &[Interface]) -> Expec
 /// NetBox's positions are numbers with halves; a unit counts from 1.
 fn unit(position: f64) -> Option<u32> {
     (1_u32..=100).find(|unit| (f64::from(*unit) - position.floor()).abs() < 0.25)
+}
+
+/// How high the device's type and its rack are.
+pub(super) async fn heights(client: &Client, expected: &Expected) -> Result<Heights, NetBoxError> {
+    let device: Device = client.get(&format!("dcim/devices/{}", expected.id), &[]).await?.value;
+    let kind: Tall = client.get(&format!("dcim/device-types/{}", device.kind.id), &[]).await?.value;
+    let rack: Option<Tall> = match device.rack {
+        Some(rack) => Some(client.get(&format!("dcim/racks/{}", rack.id), &[]).await?.value),
+        None => None,
+    };
+    Ok(Heights { server: unit(kind.u_height.ceil()), rack: rack.and_then(|rack| unit(rack.u_height)) })
 }
 
 /// The controller's address as NetBox has it: the out-of-band address, else one on its interface.

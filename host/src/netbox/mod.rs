@@ -34,7 +34,7 @@ pub use self::client::{Client, Version};
 pub use self::error::NetBoxError;
 use self::schema::Schema;
 use crate::config::{self, Config};
-use crate::inventory::{Connected, Difference, Expected, FileError, FileInventory, Found, Inventory};
+use crate::inventory::{Connected, Difference, Expected, FileError, FileInventory, Found, Heights, Inventory};
 
 /// The inventory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +131,10 @@ impl Inventory for NetBoxInventory {
 
     async fn address(&self, expected: &Expected) -> Result<Option<IpAddr>, Fault> {
         Ok(find::address(&self.client, expected).await?)
+    }
+
+    async fn heights(&self, expected: &Expected) -> Result<Heights, Fault> {
+        Ok(find::heights(&self.client, expected).await?)
     }
 
     async fn differences(&self, servers: &[Server]) -> Result<Vec<(ServerId, Vec<Difference>)>, Fault> {

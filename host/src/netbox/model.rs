@@ -33,10 +33,19 @@ pub struct Choice {
 /// The type of a device.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DeviceType {
+    /// Its id.
+    pub id: u64,
     /// Who makes it.
     pub manufacturer: Nested,
     /// What it is.
     pub model: String,
+}
+
+/// A device type or a rack, for its height; a device shows neither.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Tall {
+    /// In units; of a device type with halves, nought for what fills none.
+    pub u_height: f64,
 }
 
 /// A device.

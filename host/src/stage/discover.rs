@@ -13,7 +13,7 @@ use super::compare::{model, serial};
 use super::evidence::{self, Kind};
 use super::{Stop, Work};
 use crate::config::Requirement;
-use crate::inventory::Expected;
+use crate::inventory::{Expected, Heights};
 use crate::plugin::wit::bmc_driver::{Identity, Inventory};
 use crate::plugin::wit::types::Error;
 use crate::plugin::{CallError, ControllerAuth, Driver, Lend};
@@ -24,7 +24,8 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     work.say("looking it up in the inventory");
     let expected = work.expected().await?;
     claimed_elsewhere(work, &server, &expected).await?;
-    work.learn(known(&expected)).await?;
+    let heights = heights(work, &expected).await;
+    work.learn(known(&expected, heights)).await?;
     work.say("identifying the controller");
     let (name, driver, lend, identity) = identify(work, &server).await?;
     let required = required(work);
@@ -47,8 +48,16 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
         checked.join(", "),
         contents(&inventory)
     );
-    let facts = facts(&expected, &identity, &inventory, name);
+    let facts = facts(&expected, heights, &identity, &inventory, name);
     Ok(Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence })
+}
+
+/// What is only drawn is no reason to stop.
+async fn heights(work: &Work, expected: &Expected) -> Heights {
+    work.parts.inventory.heights(expected).await.unwrap_or_else(|fault| {
+        tracing::warn!(server = expected.name, %fault, "the inventory does not say how high the server and its rack are");
+        Heights::default()
+    })
 }
 
 /// With the store lost, an active server must not look like a new one. A record that has its inventory id passed here before.
@@ -132,7 +141,7 @@ fn contents(inventory: &Inventory) -> String {
 }
 
 /// What the inventory alone says.
-fn known(expected: &Expected) -> Facts {
+fn known(expected: &Expected, heights: Heights) -> Facts {
     Facts {
         name: Some(expected.name.clone()),
         inventory_id: Some(expected.id.clone()),
@@ -140,11 +149,13 @@ fn known(expected: &Expected) -> Facts {
         rack: expected.rack.as_ref().map(|(rack, _)| rack.clone()).filter(|rack| !rack.is_empty()),
         unit: expected.rack.as_ref().and_then(|(_, unit)| *unit),
         bmc_interface: Some(expected.bmc_interface.clone()).filter(|name| !name.is_empty()),
+        units: heights.server,
+        rack_units: heights.rack,
         ..Facts::default()
     }
 }
 
-fn facts(expected: &Expected, identity: &Identity, inventory: &Inventory, driver: String) -> Facts {
+fn facts(expected: &Expected, heights: Heights, identity: &Identity, inventory: &Inventory, driver: String) -> Facts {
     let mut boot_macs: Vec<Mac> = expected.nics.iter().filter_map(|nic| nic.mac).collect();
     for mac in inventory.nics.iter().filter_map(|nic| nic.mac.parse::<Mac>().ok()) {
         if !boot_macs.contains(&mac) {
@@ -159,7 +170,7 @@ fn facts(expected: &Expected, identity: &Identity, inventory: &Inventory, driver
         controller: Some(format!("{} {}", identity.controller, identity.controller_version)),
         hardware: Some(hardware(inventory)),
         boot_macs,
-        ..known(expected)
+        ..known(expected, heights)
     }
 }
 

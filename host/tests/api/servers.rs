@@ -193,6 +193,39 @@ async fn racks_and_the_technicians_list_say_where_and_what() {
 }
 
 #[tokio::test]
+async fn racks_and_servers_are_as_high_as_the_inventory_says() {
+    let rig = Rig::new().await;
+    let placed = |n: u32, rack: &str, unit, units, rack_units| {
+        let mut server = ready(n, "ams");
+        (server.facts.rack, server.facts.unit) = (Some(rack.to_owned()), Some(unit));
+        (server.facts.units, server.facts.rack_units) = (units, rack_units);
+        server
+    };
+    for server in [
+        placed(1, "A01", 10, Some(2), Some(24)),
+        placed(2, "A01", 12, None, None),
+        placed(3, "A02", 1, None, None),
+        placed(4, "A03", 42, Some(2), None),
+        // The inventory contradicts itself: drawn, not hidden.
+        placed(5, "A04", 23, Some(4), Some(24)),
+    ] {
+        rig.put(server).await;
+    }
+    let racks = rig.get(None, "/api/v1/racks").await.json();
+    let racks: Vec<(&str, u64)> = racks["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rack| (rack["rack"].as_str().unwrap(), rack["units"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(racks, [("A01", 24), ("A02", 42), ("A03", 43), ("A04", 26)]);
+    let racks = rig.get(None, "/api/v1/racks").await.json();
+    let servers = racks["items"][0]["servers"].as_array().unwrap();
+    let drawn: Vec<_> = servers.iter().map(|server| (server["unit"].clone(), server["units"].clone())).collect();
+    assert_eq!(drawn, [(json!(12), json!(1)), (json!(10), json!(2))], "what is not known is one unit");
+}
+
+#[tokio::test]
 async fn a_label_is_an_image_of_the_server_and_of_nothing_it_says() {
     let rig = Rig::new().await;
     let mut server = ready(1, "ams");

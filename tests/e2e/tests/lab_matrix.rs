@@ -67,6 +67,7 @@ async fn evidence_is_kept(rig: &Rig) {
                 let facts = store.read(&id).await.unwrap().unwrap().facts;
                 let hardware = facts.hardware.unwrap();
                 assert!(facts.rack.is_some() && facts.unit.is_some(), "{}", server.name);
+                assert_eq!((facts.units, facts.rack_units), (Some(2), Some(42)), "{}", server.name);
                 assert!(hardware.cores >= hardware.sockets && hardware.sockets > 0 && hardware.memory_gib > 0);
             }
             Some("cable-swapped") => {

@@ -3,7 +3,7 @@
 
 mod netbox_rig;
 
-use farrier::inventory::{Found, Inventory as _};
+use farrier::inventory::{Found, Heights, Inventory as _};
 use farrier::netbox::populate::{PopulateError, Silent, populate};
 use farrier::netbox::{export, init};
 use farrier_lab::netbox::{Fault, Version};
@@ -77,6 +77,26 @@ async fn populate_brings_the_example_and_a_second_run_has_nothing_to_do() {
         let device = rig.device("AMS-SRV-001");
         assert_eq!((&device["serial"], &device["site"]["slug"]), (&json!("S5101001"), &json!("ams")));
         assert_eq!((device["position"].as_f64(), &device["rack"]["name"]), (Some(10.0), &json!("A01")));
+        let kind = rig.lab.get("dcim/device-types", device["device_type"]["id"].as_u64().unwrap());
+        assert_eq!(kind["u_height"].as_f64(), Some(2.0), "{version:?}: as the file has it");
+        rig.assert_correct();
+    }
+}
+
+#[tokio::test]
+async fn the_height_of_a_server_and_its_rack_is_netboxs() {
+    for version in BOTH {
+        let rig = Rig::populated(version).await;
+        let Found::Server(found) = rig.inventory.find(mac(README_MAC)).await.unwrap() else { panic!() };
+        let device = rig.device(&found.name);
+        let id = |what: &str| device[what]["id"].as_u64().unwrap();
+        let fits = rig.inventory.heights(&found).await.unwrap();
+        assert_eq!(fits.rack, Some(42), "{version:?}: as the file has it");
+        // The operator's own types and racks: halves are drawn whole.
+        rig.lab.patch("dcim/device-types", id("device_type"), &json!({"u_height": 1.5})).unwrap();
+        rig.lab.patch("dcim/racks", id("rack"), &json!({"u_height": 47})).unwrap();
+        let heights = rig.inventory.heights(&found).await.unwrap();
+        assert_eq!(heights, Heights { server: Some(2), rack: Some(47) }, "{version:?}");
         rig.assert_correct();
     }
 }

@@ -12,7 +12,7 @@ use super::extract::{MAX_NAME, Params, maybe_line};
 use super::{Api, Problem};
 use crate::http::auth::Who;
 
-/// Units of a rack of which nothing else is known.
+/// Units of a rack whose height is not known.
 const UNITS: u32 = 42;
 
 /// Which site.
@@ -34,6 +34,9 @@ pub struct RackServer {
     pub id: String,
     /// The lowest unit it fills; null: the inventory does not say.
     pub unit: Option<u32>,
+    /// Units it fills from there up; 1 where the inventory does not say.
+    #[serde(default = "one")]
+    pub units: u32,
     /// Its lifecycle state.
     pub state: String,
     /// `running`, `waiting`, `resting`, `failed`.
@@ -44,6 +47,10 @@ pub struct RackServer {
     pub model: Option<String>,
 }
 
+const fn one() -> u32 {
+    1
+}
+
 /// A rack.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RackView {
@@ -51,7 +58,7 @@ pub struct RackView {
     pub site: String,
     /// Its name; empty: servers whose rack is not known.
     pub rack: String,
-    /// Its height.
+    /// Its height as the inventory has it, else 42; never less than its servers need.
     pub units: u32,
     /// From the top down, then those without a unit by name.
     pub servers: Vec<RackServer>,
@@ -80,12 +87,13 @@ pub async fn racks(
         let site = server.facts.site.clone().unwrap_or_default();
         let rack = row.rack().unwrap_or_default().to_owned();
         let view = racks.entry((site.clone(), rack.clone()));
-        let view = view.or_insert_with(|| RackView { site, rack, units: UNITS, servers: Vec::new() });
-        view.units = view.units.max(row.unit().unwrap_or_default());
+        let view = view.or_insert_with(|| RackView { site, rack, units: 0, servers: Vec::new() });
+        view.units = view.units.max(server.facts.rack_units.unwrap_or_default());
         view.servers.push(RackServer {
             name: server.label().to_owned(),
             id: server.id.to_string(),
             unit: row.unit(),
+            units: server.facts.units.unwrap_or(1).max(1),
             state: server.lifecycle_state().to_string(),
             status: server.status.as_str().to_owned(),
             problem: row.problem(),
@@ -94,6 +102,9 @@ pub async fn racks(
     }
     let mut items: Vec<RackView> = racks.into_values().collect();
     for rack in &mut items {
+        let tops = rack.servers.iter().filter_map(|server| Some(server.unit?.saturating_add(server.units - 1)));
+        let top = tops.max().unwrap_or_default();
+        rack.units = if rack.units == 0 { UNITS.max(top) } else { rack.units.max(top) };
         rack.servers.sort_by_key(|server| std::cmp::Reverse(server.unit));
     }
     Ok(Json(Racks { items }))

@@ -11,16 +11,18 @@ import { empty, loading, pageHead, select, serverLink, sitesOf } from './widgets
 export const name = 'racks';
 export const title = () => 'Racks';
 
+/** The highest unit it fills. */
+const top = (server) => server.unit + server.units - 1;
 const word = (server) => `${STATES[server.state]?.[0] ?? server.state}${server.problem ? ', needs a person' : ''}`;
 
 function slot(server, units) {
-  return h('li', { class: `slot tone-${STATES[server.state]?.[1] ?? 'idle'} ${server.problem ? 'is-problem' : ''}`, style: { 'grid-row': `${units - server.unit + 1}` } }, h('a', { href: `/servers/${part(server.name)}`, title: `${server.name} · U${server.unit} · ${word(server)}${server.model ? ` · ${server.model}` : ''}` }, h('span', { class: 'unit' }, h('span', { class: 'unseen' }, 'unit '), server.unit), h('span', { class: 'slot-name' }, server.name), h('span', { class: 'unseen' }, `, ${word(server)}`), icon(server.state)));
+  return h('li', { class: `slot tone-${STATES[server.state]?.[1] ?? 'idle'} ${server.problem ? 'is-problem' : ''}`, style: { 'grid-row': `${units - top(server) + 1} / span ${server.units}`, '--tall': server.units } }, h('a', { href: `/servers/${part(server.name)}`, title: `${server.name} · U${server.unit}${server.units > 1 ? `–U${top(server)}` : ''} · ${word(server)}${server.model ? ` · ${server.model}` : ''}` }, h('span', { class: 'unit' }, h('span', { class: 'unseen' }, 'unit '), server.unit), h('span', { class: 'slot-name' }, server.name), h('span', { class: 'unseen' }, `, ${word(server)}`), icon(server.state)));
 }
 
 function rack(one, highest) {
   const units = Math.min(one.units || 42, highest);
-  const placed = one.servers.filter((server) => server.unit >= 1 && server.unit <= units).sort((a, b) => b.unit - a.unit);
-  const loose = one.servers.filter((server) => !(server.unit >= 1 && server.unit <= units));
+  const placed = one.servers.filter((server) => server.unit >= 1 && top(server) <= units).sort((a, b) => b.unit - a.unit);
+  const loose = one.servers.filter((server) => !(server.unit >= 1 && top(server) <= units));
   const bad = one.servers.filter((server) => server.problem).length;
   return h(
     'section',
@@ -54,7 +56,7 @@ export async function draw({ main, me, query: asked, signal, go }) {
     }
     fill(key, legend(items));
     // What is free at the top of every rack is said, not drawn; racks stay level with each other.
-    const highest = Math.max(8, 2 + Math.max(...items.flatMap((one) => one.servers.map((server) => server.unit ?? 0))));
+    const highest = Math.max(8, 2 + Math.max(...items.flatMap((one) => one.servers.map((server) => (server.unit ? top(server) : 0)))));
     const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     fill(place, [...items].sort((a, b) => (a.rack ? 0 : 1) - (b.rack ? 0 : 1) || a.rack.localeCompare(b.rack, 'en', { numeric: true })).map((one) => rack(one, highest)));
     if (focused) place.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });

@@ -17,6 +17,7 @@ struct DeviceRow<'a> {
     key: (u64, String),
     rack: Option<u64>,
     unit: Option<u32>,
+    units: Option<u32>,
     role: Option<&'a str>,
     usual_role: &'static str,
     manufacturer: Option<&'a str>,
@@ -50,7 +51,10 @@ pub(super) async fn devices(
     let there: Vec<Value> = of_sites(ensure.client, "dcim/devices", &ids).await?;
     let there = by(there, |object| Some((nested(object, "site")?, name(object)?)));
     let is_new = |row: &DeviceRow<'_>| !there.contains_key(&row.key);
-    let kinds = rows.iter().filter_map(|row| row.kind().or_else(|| is_new(row).then_some((UNSTATED, UNSTATED))));
+    let kinds = rows.iter().filter_map(|row| match row.kind() {
+        Some(kind) => Some((kind, row.units)),
+        None => is_new(row).then_some(((UNSTATED, UNSTATED), None)),
+    });
     let types = types(ensure, kinds.collect()).await?;
     let roles = rows.iter().filter_map(|row| row.role.or_else(|| is_new(row).then_some(row.usual_role)));
     let roles = named(ensure, "device role", "dcim/device-roles", roles).await?;
@@ -96,6 +100,7 @@ fn rows<'a>(
             key: (site, value.name.clone()),
             rack: rack(site, &value.rack),
             unit: value.unit,
+            units: None,
             role: value.role.as_deref(),
             usual_role: "switch",
             manufacturer: value.manufacturer.as_deref(),
@@ -112,6 +117,7 @@ fn rows<'a>(
             key: (site, value.name.clone()),
             rack: rack(site, &value.rack),
             unit: value.unit,
+            units: value.units,
             role: value.role.as_deref(),
             usual_role: "server",
             manufacturer: value.manufacturer.as_deref(),
@@ -129,22 +135,30 @@ fn type_key(maker: &str, model: &str) -> TypeKey {
     (slug(maker), model.to_lowercase())
 }
 
-async fn types(ensure: &mut Ensure<'_>, kinds: Vec<(&str, &str)>) -> Result<Ids<TypeKey>, NetBoxError> {
-    let makers = kinds.iter().map(|(maker, _)| *maker);
+/// A manufacturer and a model, and the units that one of its servers is said to fill.
+type Kind<'a> = ((&'a str, &'a str), Option<u32>);
+
+async fn types(ensure: &mut Ensure<'_>, kinds: Vec<Kind<'_>>) -> Result<Ids<TypeKey>, NetBoxError> {
+    let makers = kinds.iter().map(|((maker, _), _)| *maker);
     let makers = named(ensure, "manufacturer", "dcim/manufacturers", makers).await?;
     let ours: BTreeMap<u64, &String> = makers.iter().map(|(slug, id)| (*id, slug)).collect();
     let there = by(ensure.client.list("dcim/device-types", &[]).await?, |object| {
         let maker = ours.get(&nested(object, "manufacturer")?)?;
         Some(((*maker).clone(), text(object, "model")?.to_lowercase()))
     });
+    let mut heights: BTreeMap<TypeKey, u32> = BTreeMap::new();
+    for ((maker, model), units) in &kinds {
+        let height = heights.entry(type_key(maker, model)).or_insert(1);
+        *height = units.unwrap_or(1).max(*height);
+    }
     let mut wanted = BTreeMap::new();
-    for (maker, model) in kinds {
+    for ((maker, model), _) in kinds {
         let key = type_key(maker, model);
         let fresh = json!({
             "manufacturer": makers.get(&key.0),
             "model": model,
             "slug": slug(&format!("{maker} {model}")),
-            "u_height": 1,
+            "u_height": heights.get(&key),
         });
         wanted.insert(key.clone(), Wanted { key, fields: json!({}), fresh });
     }

@@ -132,6 +132,7 @@ fn server(seed: u64, base: Ipv4Addr, index: usize) -> Server {
         serial: serial(seed, &name, vendor),
         site: slug.to_owned(),
         unit: octet(slot * 2 + 1),
+        units: 2,
         vendor,
         model: model(vendor, index).to_owned(),
         found_serial: None,

@@ -227,6 +227,10 @@ impl Fault {
     }
 }
 
+const fn one() -> u8 {
+    1
+}
+
 /// One server, as built and as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -239,6 +243,9 @@ pub struct Server {
     pub rack: String,
     /// Height units from the floor.
     pub unit: u8,
+    /// Height units it fills.
+    #[serde(default = "one")]
+    pub units: u8,
     /// Whose controller.
     pub vendor: Vendor,
     /// As printed on the box.

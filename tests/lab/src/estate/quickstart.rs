@@ -37,6 +37,7 @@ impl Estate {
             site: site.clone(),
             rack: rack.clone(),
             unit: 10,
+            units: 1,
             vendor: Vendor::Hpe,
             model: "ProLiant DL360 Gen10 Plus".to_owned(),
             serial: "MXQ0360001".to_owned(),
