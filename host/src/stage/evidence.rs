@@ -224,15 +224,39 @@ pub fn audit(desired: &BTreeMap<String, Value>, findings: &[Finding], by: &str) 
     json!({ "findings": findings.iter().map(one).collect::<Vec<_>>(), "by": by })
 }
 
-/// The plan, and how many images the catalogue has for this server.
-pub fn firmware(steps: &[Step], catalogue: usize) -> Value {
+/// What the firmware was compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The catalogue's images for this server, so many.
+    Catalogue(usize),
+    /// A baseline of a fleet tool.
+    Tool {
+        /// The plugin's name.
+        tool: &'a str,
+        /// As the tool names it.
+        baseline: &'a str,
+        /// So many were compared.
+        components: usize,
+        /// The tool's word; it may find that a server differs and not say where.
+        agrees: bool,
+    },
+}
+
+/// The plan, and what it goes by.
+pub fn firmware(steps: &[Step], source: Source<'_>) -> Value {
     let one = |step: &Step| {
         json!({
             "component": step.image.component, "current": step.current_version, "target": step.image.version,
             "disruptive": step.disruptive, "reset": step.reset_after.map(reset),
         })
     };
-    json!({ "steps": steps.iter().map(one).collect::<Vec<_>>(), "catalogue": catalogue })
+    let steps: Vec<_> = steps.iter().map(one).collect();
+    match source {
+        Source::Catalogue(images) => json!({ "steps": steps, "source": "catalogue", "catalogue": images }),
+        Source::Tool { tool, baseline, components, agrees } => json!({
+            "steps": steps, "source": tool, "baseline": baseline, "components": components, "agrees": agrees,
+        }),
+    }
 }
 
 /// Sensors, and the latest entries of the event log.
@@ -344,6 +368,17 @@ mod tests {
         let kept = readings(&[], &(0..60).map(entry).collect::<Vec<_>>());
         let events = kept["events"].as_array().unwrap();
         assert_eq!((events.len(), &events[0]["id"], &events[49]["severity"]), (50, &json!("10"), &json!("warning")));
+    }
+
+    #[test]
+    fn firmware_says_what_it_was_compared_with() {
+        let tool = Source::Tool { tool: "hpe-oneview", baseline: "SPP 2024.09", components: 7, agrees: true };
+        let kept = firmware(&[], tool);
+        assert_eq!((&kept["source"], &kept["baseline"]), (&json!("hpe-oneview"), &json!("SPP 2024.09")));
+        assert_eq!((&kept["components"], &kept["agrees"]), (&json!(7), &json!(true)));
+        assert_eq!(kept.get("catalogue"), None, "a tool's components are no images of ours");
+        let kept = firmware(&[], Source::Catalogue(3));
+        assert_eq!((&kept["source"], &kept["catalogue"]), (&json!("catalogue"), &json!(3)));
     }
 
     #[test]

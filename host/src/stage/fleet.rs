@@ -10,7 +10,7 @@
 use farrier_lifecycle::{Blame, Fault, Mark, Outcome, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{self, Kind};
+use super::evidence::{self, Kind, Source};
 use super::poll::poll_wait;
 use super::work::encode;
 use super::{Stop, Work};
@@ -170,7 +170,7 @@ impl<'a> Visit<'a> {
             let baseline = self.tool.baseline.as_deref();
             let checked = self.driver.check_firmware(&self.lend, &self.server, baseline).await;
             let report = checked.map_err(|error| self.unasked(error))?;
-            self.work.keep(Kind::Firmware, evidence::firmware(&steps(&report), report.components.len())).await?;
+            self.work.keep(Kind::Firmware, evidence::firmware(&steps(&report), self.source(&report))).await?;
             if report.compliant {
                 let text = format!("firmware is at {}'s baseline `{}`", self.tool.plugin, report.baseline);
                 return Ok(Outcome::done(self.evidence(&text)));
@@ -195,6 +195,15 @@ impl<'a> Visit<'a> {
             if let Some(outcome) = self.begun(completion, "the tool had nothing to update")? {
                 return Ok(outcome);
             }
+        }
+    }
+
+    fn source<'r>(&'r self, report: &'r ComplianceReport) -> Source<'r> {
+        Source::Tool {
+            tool: &self.tool.plugin,
+            baseline: &report.baseline,
+            components: report.components.len(),
+            agrees: report.compliant,
         }
     }
 

@@ -7,12 +7,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use farrier::stage::evidence;
 use farrier_lab::appliance::{Fault, Machine, Setup};
 use farrier_lab::estate::{DEFAULT_BASE, Estate, Server, Vendor};
 use farrier_lab::ledger::{Kind, Ledger};
 use farrier_lab::oneview::{BUNDLE, Versions};
 use farrier_lab::rig::Rig;
 use farrier_lab::{oneview, openmanage};
+use farrier_lifecycle::{Mac, ServerId};
+use serde_json::json;
 
 fn machine(server: &Server) -> Machine {
     Machine {
@@ -68,6 +71,21 @@ async fn retired(rig: &Rig, estate: &Estate, oneview: &oneview::OneViewHandle, o
     rig.host.wait(Duration::from_mins(1), gone).await.unwrap();
 }
 
+/// What was compared stands beside the record with the tool's name; it is no plan of the catalogue.
+async fn compared(rig: &Rig, estate: &Estate) {
+    let config = farrier::config::load(rig.host.config()).unwrap();
+    let store = farrier::bus::open_readonly(&config).await.unwrap();
+    for (server, tool) in estate.servers.iter().zip(["hpe-oneview", "dell-openmanage"]) {
+        let id = ServerId::from(server.bmc.mac.parse::<Mac>().unwrap());
+        let kept = evidence::read(&*store, &id).await.unwrap();
+        let firmware = &kept["firmware"].data;
+        assert_eq!((&firmware["source"], &firmware["agrees"]), (&json!(tool), &json!(true)), "{firmware}");
+        assert!(firmware["components"].as_u64().is_some_and(|all| all > 0), "{firmware}");
+        assert!(firmware["baseline"].as_str().is_some_and(|name| !name.is_empty()), "{firmware}");
+        assert_eq!(firmware.get("catalogue"), None, "{firmware}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_are_registered_updated_and_ready() {
     let estate = estate();
@@ -109,6 +127,7 @@ async fn servers_are_registered_updated_and_ready() {
             Vec::<String>::new()
         );
     }
+    compared(&rig, &estate).await;
     retired(&rig, &estate, &oneview, &ome).await;
     let report = ledger.report();
     assert_eq!((report.total(Kind::Registration), report.total(Kind::FirmwareStart)), (2, 2));

@@ -2,7 +2,7 @@
 
 import { entryMark } from './feed.js';
 import { h } from './dom.js';
-import { bytes, count, dateTime } from './format.js';
+import { bytes, count, dateTime, plural } from './format.js';
 import { icon } from './icons.js';
 import { EVENTS, VERDICTS, lines, sentence } from './words.js';
 import { chip, empty, tabs, words } from './widgets.js';
@@ -56,7 +56,19 @@ function audit(kind) {
   return [from(kind), h('p', { class: 'quiet' }, `Applied by ${kind.data.by === 'ansible' ? 'the playbook' : 'the driver'}; each control was read back from the controller.`), table('Controls', ['Control', 'Verdict', 'Is', 'Should be', 'Detail'], list.map((one) => row(cell(one.control, 'mono'), cell(verdict(one.verdict)), cell(value(one.observed)), cell(value(one.desired)), cell(one.detail ?? ''))))];
 }
 
-const firmware = (kind) => [from(kind), kind.data.steps?.length > 0 ? table('Plan', ['Component', 'Is', 'Will be', 'Disturbs', 'Reset'], kind.data.steps.map((one) => row(cell(one.component), cell(one.current, 'mono'), cell(one.target, 'mono'), cell(one.disruptive ? chip('warning', 'yes', 'warn') : 'no'), cell(one.reset)))) : empty('ready', 'Nothing to update', `The catalogue has ${count(kind.data.catalogue)} images; none is newer.`)];
+/** What the firmware was compared with, in a sentence; records of an earlier version do not say. */
+function compared({ source, catalogue, baseline, components }) {
+  if (source === undefined) return 'It was compared.';
+  if (source === 'catalogue') return `It was compared with ${plural(catalogue, 'image')} of the catalogue.`;
+  return `\`${source}\` compared ${plural(components, 'component')} with its baseline \`${baseline}\`.`;
+}
+
+function nothing(data) {
+  if (data.agrees === false) return empty('warning', 'Not at the baseline', [words(compared(data)), ' It says that the server differs, and not where.']);
+  return empty('ready', 'Nothing to update', [words(compared(data)), data.source === 'catalogue' ? ' None is newer.' : ' Nothing differs.']);
+}
+
+const firmware = (kind) => [from(kind), kind.data.steps?.length > 0 ? [h('p', { class: 'quiet' }, words(compared(kind.data))), table('Plan', ['Component', 'Is', 'Should be', 'Disturbs', 'Reset'], kind.data.steps.map((one) => row(cell(one.component), cell(one.current, 'mono'), cell(one.target, 'mono'), cell(one.disruptive ? chip('warning', 'yes', 'warn') : 'no'), cell(one.reset))))] : nothing(kind.data)];
 
 function readings(kind) {
   const bad = (status) => status && !/^(ok|enabled)$/i.test(status);

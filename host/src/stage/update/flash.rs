@@ -19,7 +19,7 @@ use crate::plugin::wit::firmware::{Image, Step};
 use crate::plugin::wit::jobs::JobState;
 use crate::plugin::wit::types::{Completion, Error, ResetKind};
 use crate::plugin::{CallError, Driver, Images, Lend};
-use crate::stage::evidence::{self, Kind};
+use crate::stage::evidence::{self, Kind, Source};
 use crate::stage::poll::poll_wait;
 use crate::stage::work::encode;
 use crate::stage::{Stop, Work};
@@ -74,7 +74,7 @@ impl<'a> Flash<'a> {
     async fn choose(&mut self) -> Result<Option<Outcome>, Stop> {
         self.work.say("planning firmware");
         let steps = self.plan().await?;
-        self.work.keep(Kind::Firmware, evidence::firmware(&steps, self.images.len())).await?;
+        self.work.keep(Kind::Firmware, evidence::firmware(&steps, Source::Catalogue(self.images.len()))).await?;
         let Some(next) = steps.first() else { return self.finish().await.map(Some) };
         let wave = self.work.server().wave.is_some();
         if self.work.parts.observe || !(self.policy.apply || wave) {
