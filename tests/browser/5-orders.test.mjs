@@ -37,6 +37,10 @@ test('an order is placed, reserved and delivered', async () => {
 });
 
 test('an order over the policy’s limit waits for somebody else’s approval', async () => {
+  const board = await open({ role: 'operator' });
+  await visit(board, '/');
+  const asks = board.getByRole('link', { name: '1 order: needs approval' });
+  assert.equal(await asks.count(), 0);
   const page = await open({ role: 'operator' });
   await visit(page, '/orders');
   const dialog = await place(page, { Tenant: 'globex', 'How many': 2, Site: world.order_site });
@@ -46,6 +50,7 @@ test('an order over the policy’s limit waits for somebody else’s approval', 
   const mine = page.locator('.order', { hasText: 'globex' });
   await mine.locator('.chip', { hasText: 'Needs approval' }).waitFor();
   assert.equal(await mine.getByRole('button', { name: 'Approve' }).count(), 0, 'an operator does not approve');
+  await asks.waitFor({ timeout: 10000 });
   await shot(page, 'orders-approval');
 
   const boss = await open({ role: 'admin' });
@@ -54,6 +59,8 @@ test('an order over the policy’s limit waits for somebody else’s approval', 
   await boss.getByRole('dialog').getByRole('button', { name: 'Approve' }).click();
   await boss.locator('.order', { hasText: 'globex' }).locator('.chip', { hasText: 'Delivered' }).waitFor({ state: 'attached', timeout: 30000 });
   await mine.locator('.chip', { hasText: 'Delivered' }).waitFor({ state: 'attached', timeout: 10000 });
+  await asks.waitFor({ state: 'detached', timeout: 10000 });
+  clean(board);
   clean(page);
   clean(boss);
 });

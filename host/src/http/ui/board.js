@@ -1,5 +1,6 @@
 // The whole pipeline at a glance: lanes, sites, who is needed now, dead letters, what happens.
-// It is drawn from /fleet alone, whatever the number of servers; lists beside it are cut.
+// It is drawn from /fleet alone, whatever the number of servers; lists beside it are cut. What no event tells of (drift, dead letters) is
+// asked for now and then.
 
 import { bound, get, post, query } from './api.js';
 import { add, fill, h, reconcile, throttle } from './dom.js';
@@ -7,7 +8,7 @@ import { ago, count, duration, plural, short } from './format.js';
 import { feed } from './feed.js';
 import { icon } from './icons.js';
 import { live } from './live.js';
-import { STAGES, STATES, WAY, WHO, sentence } from './words.js';
+import { ORDERS, STAGES, STATES, WAY, WHO, sentence } from './words.js';
 import { empty, loading, pageHead, panel, serverLink, toast, words } from './widgets.js';
 
 export const name = 'board';
@@ -15,6 +16,12 @@ export const title = () => 'Board';
 
 /** How many people's problems are listed here; the rest is a link away. */
 const PROBLEMS = 8;
+const LETTERS = 10;
+const DRIFTS = 8;
+/** Orders that wait for somebody or something. */
+const PENDING = ['awaiting-approval', 'waiting'];
+/** Ages go on, and letters and drift come, although no server moves. */
+const AGAIN = 20000;
 
 const part = (stage, status, value, word) => h('a', { href: `/servers${query({ stage, status })}`, class: `part tone-${{ running: 'info', waiting: 'warn', resting: 'idle', failed: 'bad' }[status]} ${value ? '' : 'none'}`, title: `${value} ${word}` }, icon(status, word), count(value));
 
@@ -60,21 +67,22 @@ function sites(fleet) {
 /** One line of the list of what a person must do. */
 const problem = (server) => h('li', { class: 'need' }, icon('failed', 'needs a person'), h('div', { class: 'need-text' }, h('p', null, serverLink(server.name, server.id), h('span', { class: 'quiet' }, [server.site, server.rack && `${server.rack}${server.unit ? ` U${server.unit}` : ''}`, STAGES[server.stage]?.[0].toLowerCase()].filter(Boolean).join(' · '))), h('p', { class: 'need-why' }, words(server.reason)), h('p', { class: 'need-next' }, icon('arrow'), h('span', null, words(sentence(server.next))))), h('div', { class: 'need-side' }, h('span', { class: 'who' }, WHO[server.who] ?? server.who), h('span', { class: 'quiet' }, ago(server.since))));
 
-function dead(letters, me, again) {
-  if (letters.length === 0) return empty('letter', 'No dead letters', 'Everything that was put on a stream could be worked.');
-  const send = async (letter, button) => {
+function letter(one, me, again) {
+  const send = async (button) => {
     button.disabled = true;
     try {
-      await post(`/bus/dead/${encodeURIComponent(letter.id)}/redrive`, {});
-      toast(`${letter.id} is back on its stream`);
+      await post(`/bus/dead/${encodeURIComponent(one.id)}/redrive`, {});
+      toast(`${one.id} is back on its stream`);
       again();
     } catch (error) {
       toast(`${error.message} ${error.hint}`, 'bad');
       button.disabled = false;
     }
   };
-  return h('ul', { class: 'letters' }, letters.slice(0, 10).map((letter) => h('li', null, h('div', null, h('p', { class: 'letter-why' }, letter.reason), h('p', { class: 'quiet' }, h('span', { class: 'mono' }, `${letter.stream} ${letter.id}`), ' · ', ago(letter.at))), me.permissions.includes('operate') && h('button', { type: 'button', class: 'small', onclick: (event) => send(letter, event.currentTarget), 'aria-label': `Put ${letter.id} back on its stream` }, icon('retry'), 'Redrive'))));
+  return h('li', null, h('div', null, h('p', { class: 'letter-why' }, one.reason), h('p', { class: 'quiet' }, h('span', { class: 'mono' }, `${one.stream} ${one.id}`), ' · ', ago(one.at))), me.permissions.includes('operate') && h('button', { type: 'button', class: 'small', onclick: (event) => send(event.currentTarget), 'aria-label': `Put ${one.id} back on its stream` }, icon('retry'), 'Redrive'));
 }
+
+const differs = (one) => h('li', null, icon('drift'), h('div', null, h('p', null, serverLink(one.server, one.server), ` ${one.field}`), h('p', { class: 'quiet' }, `here ${one.ours || 'nothing'}, NetBox ${one.theirs || 'nothing'}${one.by ? ` (by ${one.by})` : ''}`), one.hint && h('p', { class: 'quiet' }, words(sentence(one.hint)))));
 
 export async function draw({ main, me, signal }) {
   const total = h('p', { class: 'sub', id: 'total' });
@@ -85,12 +93,20 @@ export async function draw({ main, me, signal }) {
   const places = h('div', null);
   const letters = h('div', null);
   const drift = h('div', null);
-  const head = pageHead('Pipeline', null);
+  const orders = h('p', { class: 'after' });
+  const head = pageHead('Pipeline', null, orders);
   head.firstChild.append(total);
   fill(main, head, strip, flow, h('div', { class: 'columns' }, h('div', { class: 'column-wide' }, panel('Needs a person now', { side: needCount, tight: true }, needs), panel('Sites', { tight: true }, places)), h('div', { class: 'column' }, feed({ signal }), !bound(me) && panel('Dead letters', { tight: true }, letters), drift)));
 
   let deadShown = -1;
-  const showDead = loading(letters, () => get('/bus/dead', signal), (list) => fill(letters, dead(list.items ?? list, me, refresh)), { signal });
+  const lettered = h('ul', { class: 'letters' });
+  const showDead = loading(letters, () => get('/bus/dead', signal), ({ items }) => {
+    if (items.length === 0) fill(letters, empty('letter', 'No dead letters', 'Everything that was put on a stream could be worked.'));
+    else {
+      if (lettered.parentElement !== letters) fill(letters, lettered);
+      reconcile(lettered, items.slice(0, LETTERS), (one) => one.id, (one) => letter(one, me, showDead));
+    }
+  }, { signal });
   const showFleet = loading(flow, () => get('/fleet', signal), (fleet) => {
     total.replaceChildren();
     add(total, `${plural(fleet.servers, 'server')} · ${plural(fleet.sites.length, 'site')} · store ${fleet.store}`, fleet.observe && h('span', { class: 'chip tone-warn' }, icon('maintenance'), 'Observing only: nothing is changed'));
@@ -112,13 +128,25 @@ export async function draw({ main, me, signal }) {
       reconcile(list, items, (one) => one.id, problem);
     }
   }, { signal });
+  const drifted = h('ul', { class: 'letters' });
   const showDrift = async () => {
     try {
       const { items } = await get('/drift', signal);
-      fill(drift, items.length > 0 && panel('Differs in NetBox', { tight: true }, h('ul', { class: 'letters' }, items.slice(0, 8).map((one) => h('li', null, icon('drift'), h('div', null, h('p', null, serverLink(one.server, one.server), ` ${one.field}`), h('p', { class: 'quiet' }, `here ${one.ours || 'nothing'}, NetBox ${one.theirs || 'nothing'}${one.by ? ` (by ${one.by})` : ''}`), one.hint && h('p', { class: 'quiet' }, words(sentence(one.hint)))))))));
+      reconcile(drifted, items.slice(0, DRIFTS), (one) => `${one.id}/${one.field}`, differs);
+      if (items.length === 0) fill(drift);
+      else if (!drift.contains(drifted)) fill(drift, panel('Differs in NetBox', { tight: true }, drifted));
     } catch (error) {
       // Without NetBox there is none, and a store that does not answer says so above.
       if (error.name !== 'AbortError') fill(drift);
+    }
+  };
+  const showOrders = async () => {
+    if (!me.permissions.includes('read-orders')) return;
+    try {
+      const asked = await Promise.all(PENDING.map((state) => get(`/orders${query({ state, limit: 1 })}`, signal)));
+      fill(orders, PENDING.map((state, i) => asked[i].total > 0 && h('a', { href: '/orders' }, icon(ORDERS[state][2]), `${plural(asked[i].total, 'order')}: ${ORDERS[state][0].toLowerCase()}`)));
+    } catch (error) {
+      if (error.name !== 'AbortError') fill(orders);
     }
   };
   // A busy fleet must not make every watcher ask at once: a slow answer makes the next question later.
@@ -130,9 +158,15 @@ export async function draw({ main, me, signal }) {
   }, () => pace);
   live.on('transition', refresh, signal);
   live.on('gone', refresh, signal);
-  live.on('reset', refresh, signal);
-  // Ages go on although nothing happens.
-  const timer = setInterval(() => !document.hidden && refresh(), 20000);
+  const all = () => {
+    refresh();
+    if (!bound(me)) showDead();
+    showDrift();
+    showOrders();
+  };
+  live.on('order', throttle(showOrders, () => 2000), signal);
+  live.on('reset', all, signal);
+  const timer = setInterval(() => !document.hidden && all(), AGAIN);
   signal.addEventListener('abort', () => clearInterval(timer));
-  await Promise.all([showFleet(), showNeeds(), showDrift()]);
+  await Promise.all([showFleet(), showNeeds(), showDrift(), showOrders()]);
 }
