@@ -2,16 +2,32 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod bus;
+mod order_support;
 mod service_support;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use bus::Rig;
-use farrier::warranty::{Book, CODE, Source, Support, alert, of};
+use farrier::config::{self, Tickets};
+use farrier::fault::Fault;
+use farrier::plugin::wit::ticketing::{Draft, Priority};
+use farrier::ticket::{Cases, Desk, Pace, Subject, Tracker, support};
+use farrier::warranty::{Alert, Book, CODE, Source, Support, alert, of};
 use farrier_lab::ledger::Ledger;
 use farrier_lab::techdirect::{self, TechDirectConfig};
 use farrier_lifecycle::{Facts, Outcome, Server, Stage, Timestamp};
-use service_support::Engine;
+use order_support::ready_with;
+use service_support::{Engine, inventory};
+
+const DAY: u64 = 86_400_000;
+const TODAY: Timestamp = Timestamp(1000 * DAY);
+
+fn ends_in(days: u64) -> Support {
+    Support { ends: Some(TODAY.plus(days * DAY)), ..Support::unknown(Timestamp(0), "") }
+}
 
 async fn server(rig: &Rig, n: u8, vendor: &str, serial: &str) -> Server {
     rig.see(n).await;
@@ -76,16 +92,84 @@ async fn every_server_has_an_end_or_a_reason() {
 
 #[test]
 fn an_end_is_told_at_ninety_thirty_and_seven_days() {
-    const DAY: u64 = 86_400_000;
-    let support =
-        |days: u64| Support { ends: Some(Timestamp(1000 * DAY + days * DAY)), ..Support::unknown(Timestamp(0), "") };
-    let text = |days: u64| alert(&support(days), Timestamp(1000 * DAY)).map(|fault| fault.text);
-    assert_eq!(text(91), None);
-    assert_eq!(text(90).unwrap(), "the vendor's support ends within 90 days");
-    assert_eq!(text(31), text(90));
-    assert_eq!(text(30).unwrap(), "the vendor's support ends within 30 days");
-    assert_eq!(text(7).unwrap(), "the vendor's support ends within 7 days");
+    let said = |days: u64| alert(&ends_in(days), TODAY).map(|alert| (alert.fault.text, alert.warning));
+    assert_eq!(said(91), None);
+    assert_eq!(said(90).unwrap(), ("the vendor's support ends within 90 days".to_owned(), true));
+    assert_eq!(said(31), said(90));
+    assert_eq!(said(30).unwrap(), ("the vendor's support ends within 30 days".to_owned(), true));
+    assert_eq!(said(8), said(30));
+    assert_eq!(said(7).unwrap(), ("the vendor's support ends within 7 days".to_owned(), false));
     let past = Support { ends: Some(Timestamp(999 * DAY)), ..Support::unknown(Timestamp(0), "") };
-    let fault = alert(&past, Timestamp(1000 * DAY)).unwrap();
-    assert_eq!((fault.code.as_str(), fault.text.as_str()), (CODE, "the vendor's support is over"));
+    let Alert { fault, warning } = alert(&past, TODAY).unwrap();
+    assert_eq!((fault.code.as_str(), fault.text.as_str(), warning), (CODE, "the vendor's support is over", false));
+}
+
+/// A ticket system that takes down how urgent each ticket is.
+#[derive(Default)]
+struct Urgency(Mutex<Vec<Priority>>);
+
+#[async_trait]
+impl Tracker for Urgency {
+    async fn open(&self, about: &Subject, draft: &Draft) -> Result<(String, String), Fault> {
+        self.0.lock().unwrap().push(draft.priority);
+        Ok((about.to_string(), "https://jira.example.test".to_owned()))
+    }
+
+    async fn comment(&self, _: &Subject, _: &str, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn close(&self, _: &Subject, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Server `n`, with a tenant.
+async fn active(rig: &Rig, n: u32) -> Server {
+    let id = ready_with(rig, n, |server| {
+        (server.stage, server.tenant) = (Stage::Service, Some("acme".to_owned()));
+    });
+    rig.read(&id.await).await
+}
+
+#[tokio::test]
+async fn a_ticket_of_an_active_server_is_urgent_only_without_time_to_renew() {
+    let (rig, folder) = (Rig::sqlite_memory(), tempfile::tempdir().unwrap());
+    let cases = Cases(rig.bus.clone());
+    for (n, days) in [(1, 90), (2, 30), (3, 7), (4, 0)] {
+        support(&cases, true, &active(&rig, n).await, &ends_in(days), TODAY).await.unwrap();
+    }
+    let service = config::Service {
+        plugin: "jira".to_owned(),
+        url: "https://jira.example.test".parse().unwrap(),
+        username: None,
+        secret_file: None,
+        secret_env: None,
+        auth: None,
+        ca_file: None,
+        settings: BTreeMap::new(),
+    };
+    let settings = Tickets { service, link: None, after_ms: 0, labels: Vec::new() };
+    let (urgency, pace) = (Arc::new(Urgency::default()), Pace { wait: Duration::ZERO, ..Pace::default() });
+    let shelf = Arc::new(inventory(folder.path()));
+    let mut desk = Desk::new(rig.bus.clone(), shelf, urgency.clone(), settings, pace);
+    assert!(desk.turn().await.unwrap());
+    let seen = urgency.0.lock().unwrap().clone();
+    assert_eq!(seen, [Priority::Medium, Priority::Medium, Priority::Urgent, Priority::Urgent]);
+}
+
+#[tokio::test]
+async fn without_a_ticket_system_an_end_is_a_case_until_it_moved_away_or_the_server_left() {
+    let rig = Rig::sqlite_memory();
+    let cases = Cases(rig.bus.clone());
+    let (mut first, second) = (active(&rig, 1).await, active(&rig, 2).await);
+    for server in [&first, &second] {
+        support(&cases, false, server, &ends_in(20), TODAY).await.unwrap();
+    }
+    let codes: Vec<_> = cases.all().await.unwrap().into_iter().map(|case| (case.fault.code, case.warning)).collect();
+    assert_eq!(codes, [(CODE.to_owned(), true), (CODE.to_owned(), true)]);
+    first.stage = Stage::Retired;
+    support(&cases, false, &first, &ends_in(20), TODAY.plus(DAY)).await.unwrap();
+    support(&cases, false, &second, &ends_in(800), TODAY.plus(DAY)).await.unwrap();
+    assert_eq!(cases.all().await.unwrap(), []);
 }

@@ -224,7 +224,7 @@ async fn a_server_that_is_ill_again_or_left_as_it_was_halts_it() {
     rig.clock.step(SOAK / 2);
     let fault = Fault::new("fan-failed", Retry::Never, Blame::Hardware, "fan 3 stands still");
     let (at, server) = (rig.clock.now(), first.id.clone());
-    let problem = Problem { server, name: first.name.clone(), stage: None, fault, at, version: at.0 };
+    let problem = Problem { server, name: first.name.clone(), stage: None, fault, at, version: at.0, warning: false };
     Cases(rig.bus.clone()).raise(&problem).await.unwrap();
     desk.pass().await.unwrap();
     let halted = get(&desk, &wave).await;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use farrier_lifecycle::{Server, Timestamp};
+use farrier_lifecycle::Server;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bus::{Bus, BusError};
+use crate::bus::Bus;
 use crate::config::{Bmc, Config, Monitor as MonitorSettings, TlsPolicy};
 use crate::egress::now;
 use crate::fault::{Fault, chain};
@@ -22,8 +22,8 @@ use crate::metrics::Metrics;
 use crate::monitor::{self, DriverEyes, Monitor, Observer};
 use crate::plugin::{Broker, MemoryPins, Service};
 use crate::stage::Parts;
-use crate::ticket::{Case, Cases, Desk, Hook, Pace, Problem, ServiceTracker, notify};
-use crate::warranty::{Book, CODE, Source, Support, alert};
+use crate::ticket::{Cases, Desk, Hook, Pace, ServiceTracker, notify};
+use crate::warranty::{Book, Source};
 use crate::{ticket, warranty};
 
 /// First pause after a receiver of notices did not take one.
@@ -59,10 +59,10 @@ pub fn start(config: &Config, parts: &Arc<Parts>, tasks: &TaskTracker, stop: &Ca
             sources.push(Source { matches: source.matches.to_lowercase(), service });
         }
         let book = Book::new(parts.bus.clone(), broker, warranty.csv_file.clone(), sources);
-        let cases = config.tickets.is_some().then(|| Cases(parts.bus.clone()));
+        let (cases, desk) = (Cases(parts.bus.clone()), config.tickets.is_some());
         tasks.spawn(warranty::run(book, stop.clone(), move |server, support| {
             let cases = cases.clone();
-            async move { told(cases, server, support).await }
+            async move { ticket::support(&cases, desk, &server, &support, now()).await }
         }));
     }
     Ok(())
@@ -128,20 +128,4 @@ async fn round(watch: Arc<Watch>, bus: Arc<dyn Bus>, stop: CancellationToken) {
 fn refused(section: &str, fault: &Fault) -> anyhow::Error {
     let hint = fault.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     anyhow!("{section}: {fault}{hint}")
-}
-
-/// An end that is near is a case; one that moved away is none any more.
-async fn told(cases: Option<Cases>, server: Server, support: Support) -> Result<(), BusError> {
-    let Some(cases) = cases else { return Ok(()) };
-    let at: Timestamp = now();
-    if let Some(fault) = alert(&support, at) {
-        let name = server.label().to_owned();
-        let problem = Problem { server: server.id, name, stage: None, fault, at, version: at.0 };
-        return cases.raise(&problem).await;
-    }
-    let open = cases.of(&server.id).await?;
-    match open.into_iter().find(|case: &Case| case.fault.code == CODE) {
-        Some(case) => cases.clear(case, at, at.0, "the end of support has moved away").await,
-        None => Ok(()),
-    }
 }

@@ -107,6 +107,8 @@ pub struct Problem {
     pub at: Timestamp,
     /// Counts what was seen of the server: what is not newer than the last says nothing.
     pub version: u64,
+    /// Nothing is lost yet.
+    pub warning: bool,
 }
 
 /// A fault, and how far its ticket is.
@@ -181,7 +183,7 @@ impl Cases {
             ticket: None,
             say: Vec::new(),
             over: None,
-            warning: false,
+            warning: problem.warning,
             shown: None,
         };
         self.put(fresh, problem.at, problem.version).await

@@ -52,6 +52,7 @@ async fn begin(cases: &Cases) -> Result<(), BusError> {
                 fault: fault.clone(),
                 at: server.since,
                 version: server.version,
+                warning: false,
             };
             cases.raise(&problem).await?;
         }
@@ -70,6 +71,7 @@ pub async fn take(cases: &Cases, entry: &JournalEntry) -> Result<(), BusError> {
             fault: fault.clone(),
             at: entry.at,
             version: entry.version,
+            warning: false,
         };
         cases.raise(&problem).await?;
     }

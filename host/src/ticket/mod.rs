@@ -12,11 +12,13 @@
 mod case;
 mod desk;
 mod follow;
+mod support;
 mod text;
 mod tracker;
 mod webhook;
 
 pub use case::{Case, Cases, Finding, Problem, Subject};
 pub use desk::{Desk, Pace, run};
+pub use support::support;
 pub use tracker::{ServiceTracker, Tracker};
 pub use webhook::{Hook, run as notify};

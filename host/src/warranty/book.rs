@@ -19,6 +19,8 @@ use crate::plugin::{Broker, Service};
 
 /// Days before the end at which somebody is told.
 pub const ALERTS: [i64; 3] = [7, 30, 90];
+/// With more days left than this there is time to renew: a warning.
+const URGENT: i64 = 7;
 /// The code of an end that is near.
 pub const CODE: &str = "warranty-ending";
 /// The operator's file, as a source.
@@ -185,8 +187,17 @@ fn by_vendor(server: &Server, source: &str, found: &[Entitlement], unknown: &[St
     Support { source: source.to_owned(), ..Support::unknown(now(), reason) }
 }
 
-/// The alert an end is due for, as a fault: at 90, 30 and 7 days, and when it is past.
-pub fn alert(support: &Support, at: Timestamp) -> Option<Fault> {
+/// An end that somebody must hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// What is said of it.
+    pub fault: Fault,
+    /// There is time to renew.
+    pub warning: bool,
+}
+
+/// The alert an end is due for: at 90 and 30 days a warning, at 7 days and when it is past none any more.
+pub fn alert(support: &Support, at: Timestamp) -> Option<Alert> {
     let left = support.days_left(at)?;
     let within = ALERTS.into_iter().find(|days| left <= *days)?;
     let text = if left < 0 {
@@ -194,8 +205,9 @@ pub fn alert(support: &Support, at: Timestamp) -> Option<Fault> {
     } else {
         format!("the vendor's support ends within {within} days")
     };
-    let fault = Fault::new(CODE, Retry::Slowly, Blame::Operator, text);
-    Some(fault.hint("renew the contract, or plan the server's replacement; the end is read again each day"))
+    let fault = Fault::new(CODE, Retry::Slowly, Blame::Operator, text)
+        .hint("renew the contract, or plan the server's replacement; the end is read again each day");
+    Some(Alert { fault, warning: left > URGENT })
 }
 
 /// Ask once a day until the token is cancelled; what is near its end goes to `tell`.

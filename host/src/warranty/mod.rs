@@ -12,7 +12,7 @@ mod csv;
 use farrier_lifecycle::{ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::book::{Book, CODE, Source, alert, run};
+pub use self::book::{Alert, Book, CODE, Source, alert, run};
 pub use self::csv::{CsvError, Line, parse};
 
 use crate::bus::{Bus, BusError};

@@ -118,6 +118,7 @@ async fn kept(rig: &Rig, server: &Server) {
         fault: Fault::new("psu-lost", Retry::Never, Blame::Hardware, "as a test has it"),
         at: Timestamp(1),
         version: 1,
+        warning: false,
     };
     Cases(rig.bus.clone()).raise(&problem).await.unwrap();
 }
