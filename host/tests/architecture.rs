@@ -71,6 +71,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "plugin",
             "stage",
             "ticket",
+            "warranty",
             "wave",
         ],
     ),

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::Rig;
-use farrier::config::{self, Tickets};
+use farrier::config::{self, Bmc, Tickets};
 use farrier::fault::Fault;
 use farrier::plugin::wit::ticketing::{Draft, Priority};
+use farrier::plugin::{Broker, MemoryPins};
 use farrier::ticket::{Cases, Desk, Pace, Subject, Tracker, support};
 use farrier::warranty::{Alert, Book, CODE, Source, Support, alert, of};
 use farrier_lab::ledger::Ledger;
@@ -31,6 +32,11 @@ fn ends_in(days: u64) -> Support {
 
 async fn server(rig: &Rig, n: u8, vendor: &str, serial: &str) -> Server {
     rig.see(n).await;
+    learn(rig, vendor, serial).await
+}
+
+/// Discover the server that waits for it.
+async fn learn(rig: &Rig, vendor: &str, serial: &str) -> Server {
     let (server, fence) = rig.run_one(Stage::Discover).await;
     let facts = Facts { vendor: Some(vendor.to_owned()), serial: Some(serial.to_owned()), ..Facts::default() };
     let outcome = Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence: String::new() };
@@ -88,6 +94,26 @@ async fn every_server_has_an_end_or_a_reason() {
     }
     assert_eq!(known(1).await.unwrap().unwrap().reason.as_deref(), Some("the csv says: no contract"));
     assert!(ledger.report().violations.is_empty(), "{:?}", ledger.report().violations);
+}
+
+#[tokio::test]
+async fn a_server_without_a_serial_has_a_reason_until_it_has_one() {
+    let rig = Rig::sqlite_memory();
+    let broker = Arc::new(Broker::new(&Bmc::default(), Arc::new(MemoryPins::default())).unwrap());
+    let book = Book::new(rig.bus.clone(), broker, None, Vec::new());
+    let blank = server(&rig, 1, "HPE", " ").await;
+    let unseen = rig.see(2).await;
+    let (answers, faults) = book.round().await.unwrap();
+    assert_eq!((answers.len(), faults.len()), (2, 0));
+    for server in [&blank, &unseen] {
+        let support = of(&*rig.bus, &server.id).await.unwrap().unwrap();
+        assert_eq!((support.ends, support.reason.as_deref()), (None, Some("no serial is known yet")));
+    }
+    let known = learn(&rig, "HPE", "MXQ00002").await;
+    assert_eq!(known.id, unseen.id);
+    book.round().await.unwrap();
+    let support = of(&*rig.bus, &known.id).await.unwrap().unwrap();
+    assert_eq!(support.reason.as_deref(), Some("no source is configured for HPE"));
 }
 
 #[test]

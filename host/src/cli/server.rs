@@ -13,6 +13,7 @@ use crate::egress::now;
 use crate::fleet::{Filter, Fleet, Row, Sort};
 use crate::http::api::{Page, Timeline};
 use crate::http::view::{EntryView, ServerView, time, view as see};
+use crate::http::warranty::WarrantyView;
 
 /// What can be done with servers. NAME is the inventory's name, the id, or the BMC's MAC.
 #[derive(Debug, Subcommand)]
@@ -206,7 +207,8 @@ async fn one(client: &Client, name: &str) -> anyhow::Result<ServerView> {
         return Ok(server);
     }
     let row = found(client, name).await?;
-    Ok(view(&row))
+    let warranty = WarrantyView::of(&*client.store().await?, &row.server.id, now()).await?;
+    Ok(ServerView { warranty, ..view(&row) })
 }
 
 /// By name, id or MAC, where no host runs.
@@ -270,7 +272,16 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
     if format == Format::Json {
         return output::json(&server);
     }
-    let serde_json::Value::Object(fields) = serde_json::to_value(&server)? else { return Ok(()) };
+    for line in lines(&server)? {
+        output::line(&line);
+    }
+    Ok(())
+}
+
+/// Every field that says something, a line each.
+fn lines(server: &ServerView) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let serde_json::Value::Object(fields) = serde_json::to_value(server)? else { return Ok(lines) };
     for (key, value) in fields {
         let text = match value {
             serde_json::Value::Null => continue,
@@ -278,11 +289,14 @@ async fn show(client: &Client, format: Format, name: &str) -> anyhow::Result<()>
             serde_json::Value::String(text) => text,
             serde_json::Value::Array(list) if list.is_empty() => continue,
             serde_json::Value::Object(map) if map.is_empty() => continue,
-            other => other.to_string(),
+            other => match &server.warranty {
+                Some(warranty) if key == "warranty" => warranty.to_string(),
+                _ => other.to_string(),
+            },
         };
-        output::line(&format!("{key:>12}  {text}"));
+        lines.push(format!("{key:>12}  {text}"));
     }
-    Ok(())
+    Ok(lines)
 }
 
 async fn timeline(client: &Client, format: Format, name: &str) -> anyhow::Result<()> {
@@ -349,4 +363,34 @@ async fn ask(client: &Client, format: Format, name: &str, request: Request) -> a
         after.status
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_server_is_shown_with_its_warranty_in_words() {
+        let lease = farrier_lifecycle::Lease {
+            mac: "94:40:c9:00:00:01".parse().unwrap(),
+            ip: "10.0.0.1".parse().unwrap(),
+            hostname: None,
+            vendor_class: None,
+            at: farrier_lifecycle::Timestamp(0),
+            source: "test".to_owned(),
+        };
+        let warranty = WarrantyView {
+            ends: None,
+            days_left: None,
+            level: None,
+            source: String::new(),
+            reason: Some("no serial is known yet".to_owned()),
+        };
+        let row = Row::new(farrier_lifecycle::Server::unseen(lease), None);
+        let server = ServerView { warranty: Some(warranty), ..view(&row) };
+        let lines = lines(&server).unwrap();
+        assert!(lines.contains(&"    warranty  unknown: no serial is known yet".to_owned()), "{lines:#?}");
+        assert!(lines.contains(&"     bmc_mac  94:40:c9:00:00:01".to_owned()), "{lines:#?}");
+    }
 }

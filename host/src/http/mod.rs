@@ -18,6 +18,7 @@ mod stall;
 pub mod tls;
 mod ui;
 pub mod view;
+pub mod warranty;
 
 use std::sync::Arc;
 use std::time::Duration;

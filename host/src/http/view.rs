@@ -10,6 +10,7 @@ use farrier_lifecycle::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::warranty::WarrantyView;
 use crate::fleet::Row;
 
 /// One line of `farrier server list`, and the head of `farrier server show`.
@@ -87,6 +88,9 @@ pub struct ServerView {
     /// What may be asked of it now.
     #[serde(default)]
     pub requests: Vec<String>,
+    /// Its support by the vendor; only where one server is asked for, and once somebody was asked about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warranty: Option<WarrantyView>,
 }
 
 /// The size of a server.
@@ -195,6 +199,8 @@ pub fn view(row: &Row, progress: Option<&str>, policy: &Policy, now: Timestamp) 
         progress: progress.map(str::to_owned),
         code: row.fault().map(|fault| fault.code.clone()),
         requests: row.requests(policy, now).into_iter().map(str::to_owned).collect(),
+        // Of the store, not of the record: whoever shows one server adds it.
+        warranty: None,
     }
 }
 

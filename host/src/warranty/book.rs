@@ -1,7 +1,7 @@
 //! Asks who knows, and keeps the answers.
 //!
-//! Promises one round a day over every server with a serial, a hundred serials in one question; alerts at 90, 30 and 7
-//! days as one case that is said again, and cleared when the end moved away. Elected, so that several hosts ask once.
+//! Promises one round a day over every server, a hundred serials in one question, and an answer for each: an end or a reason. Alerts
+//! at 90, 30 and 7 days as one case that is said again, and cleared when the end moved away. Elected, so that several hosts ask once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -52,17 +52,19 @@ impl Book {
         Self { bus, broker, csv_file, sources }
     }
 
-    /// Ask for every server. Those near their end, with the days left; `Err` texts are of sources that did not answer.
+    /// Ask for every server. What is known of each, and the faults of sources that did not answer.
     pub async fn round(&self) -> Result<(Vec<(Server, Support)>, Vec<Fault>), BusError> {
-        let servers: Vec<Server> =
-            self.bus.list().await?.into_iter().filter(|one| one.facts.serial.is_some()).collect();
+        let (nameless, servers): (Vec<Server>, Vec<Server>) =
+            self.bus.list().await?.into_iter().partition(|one| serial(one).is_empty());
         let mut faults = Vec::new();
         let (lines, unread) = match self.lines() {
             Ok(lines) => (lines, None),
             Err(fault) => (BTreeMap::new(), Some(fault)),
         };
         faults.extend(unread.clone());
-        let mut answers: Vec<(Server, Support)> = Vec::new();
+        // Nothing to ask for yet: discover learns it.
+        let unasked = |server| (server, Support::unknown(now(), "no serial is known yet"));
+        let mut answers: Vec<(Server, Support)> = nameless.into_iter().map(unasked).collect();
         let mut asked: BTreeMap<usize, Vec<Server>> = BTreeMap::new();
         for server in servers {
             // What the file said while it could be read stands.

@@ -1,6 +1,6 @@
 //! Until when each server's vendor supports it.
 //!
-//! Promises: every server with a serial has an end, or a stated reason why none is known; the operator's CSV is asked
+//! Promises: every server has an end, or a stated reason why none is known; the operator's CSV is asked
 //! first, then the vendor whose source matches. Answers are kept in the store and asked for again once a day; a source
 //! that is away changes nothing that is known. Does not: guess an end from a shipping date.
 //!

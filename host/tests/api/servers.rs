@@ -29,6 +29,28 @@ async fn a_server_is_found_by_every_spelling_of_its_names() {
 }
 
 #[tokio::test]
+async fn one_server_shows_its_warranty_and_a_list_does_not() {
+    let rig = Rig::new().await;
+    let server = rig.put(ready(1, "ams")).await;
+    let path = "/api/v1/servers/AMS-SRV-00001";
+    assert_eq!(rig.get(None, path).await.json().get("warranty"), None, "nobody was asked yet");
+    let key = format!("warranty/{}", server.id);
+    let ends = farrier::egress::now().0 + 40 * 86_400_000 + 60_000;
+    let known = json!({ "at": 1, "ends": ends, "level": "Tech Care", "source": "csv" });
+    rig.bus.set(&key, Some(known.to_string().as_bytes()), None).await.unwrap();
+    let warranty = rig.get(None, path).await.json()["warranty"].clone();
+    assert_eq!((&warranty["days_left"], &warranty["level"]), (&json!(40), &json!("Tech Care")));
+    assert_eq!((&warranty["source"], &warranty["reason"]), (&json!("csv"), &Value::Null));
+    assert!(warranty["ends"].as_str().unwrap().ends_with('Z'), "{warranty}");
+    let page = rig.get(None, "/api/v1/servers").await.json();
+    assert_eq!(page["items"][0].get("warranty"), None);
+    let unknown = json!({ "at": 1, "reason": "no serial is known yet" });
+    rig.bus.set(&key, Some(unknown.to_string().as_bytes()), None).await.unwrap();
+    let warranty = rig.get(None, path).await.json()["warranty"].clone();
+    assert_eq!((&warranty["ends"], &warranty["reason"]), (&Value::Null, &json!("no serial is known yet")));
+}
+
+#[tokio::test]
 async fn a_version_that_is_known_is_not_sent_again() {
     let rig = Rig::new().await;
     let server = rig.put(ready(1, "ams")).await;

@@ -14,9 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{MAX_NAME, Name, Params, maybe_line};
 use super::page::{Page, limit};
 use super::{Api, Problem, etag};
+use crate::egress::now;
 use crate::fleet::{Filter, PageError, Row, Sort};
 use crate::http::auth::Who;
 use crate::http::view::{EntryView, ServerView};
+use crate::http::warranty::WarrantyView;
 
 /// Words of a status.
 const STATUSES: [&str; 4] = ["running", "waiting", "resting", "failed"];
@@ -131,8 +133,10 @@ pub async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let server = api.named(&who, &name).await?;
-    let version = server.version;
-    etag::answer(&headers, version, &api.see(&Row::new(server, None)))
+    let (id, version) = (server.id.clone(), server.version);
+    let warranty = WarrantyView::of(&*api.parts.bus, &id, now()).await?;
+    let view = ServerView { warranty, ..api.see(&Row::new(server, None)) };
+    etag::answer(&headers, version, &view)
 }
 
 /// The transitions kept of one server.
