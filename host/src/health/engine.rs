@@ -4,13 +4,14 @@
 //! the hysteresis opens and closes once; what was raised is cleared once looks are good. No I/O and no clock: time is that of the looks and
 //! of [`Engine::tick`]. Does not know who looks, or what a case is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use farrier_lifecycle::{Fault, Retry, ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::judge::{self, Judged, Memory, Parts};
+use super::judge::{self, Judged, Parts};
+use super::patient::{Patient, Track};
 use super::rack::{Group, GroupKey};
 use super::rule::{Rule, When};
 use super::sample::Sample;
@@ -48,49 +49,6 @@ pub struct Who {
     pub driver: String,
     /// Nothing is raised while somebody is at work on it: held, or being provisioned.
     pub quiet: bool,
-}
-
-/// How far one rule is with one server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Track {
-    pub(super) since: Timestamp,
-    pub(super) looks: u32,
-    /// Good since then; absent: bad at the last look that said anything.
-    pub(super) good: Option<Timestamp>,
-    /// Raised, as the server's own.
-    pub(super) open: Option<Timestamp>,
-    /// Part of the rack's.
-    pub(super) within: Option<GroupKey>,
-    /// Every part that was bad since it began.
-    pub(super) parts: Parts,
-}
-
-/// What is known of one server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Patient {
-    pub(super) who: Who,
-    pub(super) tracks: BTreeMap<String, Track>,
-    memory: Memory,
-    lines: VecDeque<Line>,
-    #[serde(default)]
-    readings: Vec<Value>,
-}
-
-impl Patient {
-    fn new(who: Who) -> Self {
-        let (tracks, memory) = (BTreeMap::new(), Memory::default());
-        Self { who, tracks, memory, lines: VecDeque::new(), readings: Vec::new() }
-    }
-
-    /// Nothing is wrong with it that a restart must find again.
-    pub fn is_well(&self) -> bool {
-        self.tracks.is_empty() && self.memory.hits.is_empty()
-    }
-
-    /// Raised faults, by code, and since when they last.
-    pub fn open(&self) -> impl Iterator<Item = (&str, Timestamp)> {
-        self.tracks.iter().filter(|(_, track)| track.open.is_some()).map(|(code, track)| (code.as_str(), track.since))
-    }
 }
 
 /// See the module.

@@ -6,6 +6,7 @@
 
 mod engine;
 mod judge;
+mod patient;
 mod rack;
 mod rule;
 mod sample;
@@ -13,7 +14,8 @@ mod silence;
 mod verdict;
 mod watch;
 
-pub use engine::{Engine, Patient, Settings, Who};
+pub use engine::{Engine, Settings, Who};
+pub use patient::Patient;
 pub use rack::{Group, GroupKey};
 pub use rule::{Rule, RuleError, Severity, load};
 pub use sample::{Sample, Seen};

@@ -1,17 +1,18 @@
 //! The engine with a store behind it: looks come in, cases go out, and a restart finds everything again.
 //!
 //! Promises that what the engine decided reaches the cases in order, however long the store is away, and that a host which takes over goes
-//! on where the other stopped: a server's state is kept while something is wrong with it, written after the cases and not before, so that a
-//! crash in between says a thing twice and never loses it. Not obvious: cases are kept without a ticket system as well, for the API and for
+//! on where the other stopped: what is wrong with a server is kept, and what was there of one that is well; written after the cases and not
+//! before, so that a crash in between says a thing twice and never loses it. Not obvious: cases are kept without a ticket system as well, for the API and for
 //! metrics; then nobody closes a ticket, and a case that is over is forgotten at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use farrier_lifecycle::{Server, Stage, Status, Timestamp};
 use tokio::sync::Mutex;
 
-use super::engine::{Engine, Patient, Settings, Who};
+use super::engine::{Engine, Settings, Who};
+use super::patient::Patient;
 use super::rack::{Group, GroupKey};
 use super::rule::{Rule, Severity};
 use super::sample::Sample;
@@ -161,17 +162,15 @@ impl Watch {
 
     /// Servers that were retired, or whose record is gone.
     async fn sweep(&self, inner: &mut Inner, now: Timestamp) -> Result<Vec<Verdict>, BusError> {
-        let unwell: Vec<_> = inner.engine.known().filter(|(_, one)| !one.is_well()).map(|(id, _)| id.clone()).collect();
+        let known: Vec<_> = inner.engine.known().map(|(id, _)| id.clone()).collect();
+        // One question, however many are watched.
+        let here =
+            self.bus.list().await?.into_iter().filter(|one| !matches!(one.stage, Stage::Retire | Stage::Retired));
+        let here: BTreeSet<_> = here.map(|server| server.id).collect();
         let mut verdicts = Vec::new();
-        for id in unwell {
-            let left = match self.bus.read(&id).await? {
-                Some(server) => matches!(server.stage, Stage::Retire | Stage::Retired),
-                None => true,
-            };
-            if left {
-                verdicts.extend(inner.engine.forget(&id, now, "the server left service"));
-                self.write(inner, format!("{SERVERS}{id}"), None).await?;
-            }
+        for id in known.into_iter().filter(|id| !here.contains(id)) {
+            verdicts.extend(inner.engine.forget(&id, now, "the server left service"));
+            self.write(inner, format!("{SERVERS}{id}"), None).await?;
         }
         Ok(verdicts)
     }
@@ -212,8 +211,8 @@ impl Watch {
     }
 
     async fn keep_server(&self, inner: &mut Inner, key: &str, who: &Who) -> Result<(), BusError> {
-        let kept = inner.engine.patient(&who.id).filter(|one| !one.is_well());
-        let bytes = kept.map(serde_json::to_vec).transpose().map_err(|error| unwritable(key, &error))?;
+        let kept = inner.engine.patient(&who.id).and_then(Patient::kept);
+        let bytes = kept.as_ref().map(serde_json::to_vec).transpose().map_err(|error| unwritable(key, &error))?;
         self.write(inner, key.to_owned(), bytes).await
     }
 
