@@ -13,10 +13,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bus::Rig;
 use farrier::config::Webhook;
-use farrier::ticket::Hook;
+use farrier::fault::{Blame, Fault, Retry};
+use farrier::ticket::{Cases, Finding, Hook, Problem, Subject};
 use farrier_lifecycle::{Outcome, Stage};
 use hmac::{Hmac, Mac as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 const KEY: &str = "a key of the receiver";
@@ -118,6 +119,75 @@ async fn a_notice_refused_for_good_is_left_out_and_those_behind_it_are_not() {
     let second = rig.see(2).await;
     chat.turn().await.unwrap();
     assert_eq!(receiver.ids(), [format!("{}:1", second.id)]);
+}
+
+/// A dead feed of a rack, found now.
+fn dead_feed(rig: &Rig, text: &str) -> Finding {
+    let about = Subject::Rack { site: "ams".to_owned(), rack: "A01".to_owned(), feed: Some("a".to_owned()) };
+    let fault = Fault::new("rack-power-feed", Retry::Never, Blame::Hardware, text).hint("look at the PDU");
+    let at = rig.clock.now();
+    Finding { about, name: "rack A01".to_owned(), fault, since: at, at, warning: false, shown: None }
+}
+
+#[tokio::test]
+async fn a_case_is_told_when_it_is_raised_when_it_changes_and_when_it_is_over() {
+    let (rig, folder, receiver) = (Rig::sqlite_memory(), tempfile::tempdir().unwrap(), Receiver::default());
+    let (url, cases) = (receiver.start().await, Cases(rig.bus.clone()));
+    let server = rig.see(1).await;
+    let chat = hook(&url, folder.path(), &rig);
+    cases.find(&dead_feed(&rig, "before anybody was to be told")).await.unwrap();
+    assert!(chat.turn().await.unwrap());
+    let found = dead_feed(&rig, "feed a is dead for 3 servers");
+    for text in ["feed a is dead for 3 servers", "feed a is dead for 3 servers", "feed a is dead for 6 servers"] {
+        cases.find(&dead_feed(&rig, text)).await.unwrap();
+    }
+    let case = cases.get(&found.about, "rack-power-feed").await.unwrap().unwrap();
+    rig.clock.step(1_000);
+    // No ticket system is configured: the case is gone at once, and the notice is not.
+    cases.end(case, false, rig.clock.now(), "the controller shows it as good again").await.unwrap();
+    assert_eq!(cases.all().await.unwrap(), []);
+    // What a transition told of is not told twice.
+    let fault = Fault::new("cable-swapped", Retry::Never, Blame::Cabling, "ports 1 and 2");
+    let (at, name) = (rig.clock.now(), "AMS-SRV-001".to_owned());
+    let stage = Some(Stage::Validate);
+    cases.raise(&Problem { server: server.id, name, stage, fault, at, version: 9, warning: false }).await.unwrap();
+    receiver.answers.lock().unwrap().extend([503, 204, 500]);
+    chat.turn().await.unwrap();
+    cases.find(&dead_feed(&rig, "feed a is dead for 4 servers")).await.unwrap();
+    // Another process goes on where this one stopped.
+    hook(&url, folder.path(), &rig).turn().await.unwrap();
+    let taken = receiver.taken.lock().unwrap().clone();
+    let whats: Vec<&str> = taken.iter().map(|notice| notice["case"]["what"].as_str().unwrap()).collect();
+    assert_eq!(whats, ["changed", "changed", "over", "raised"]);
+    let at = found.at.0;
+    assert_eq!(
+        taken[1],
+        json!({ "kind": "case", "id": format!("case:3:{at}"), "case": {
+            "what": "changed", "about": "rack/ams/A01/feed-a", "name": "rack A01", "severity": "critical",
+            "fault": { "code": "rack-power-feed", "retry": "never", "blame": "hardware",
+                "text": "feed a is dead for 6 servers", "hint": "look at the PDU" },
+            "since": at, "at": at, "note": null } })
+    );
+    assert_eq!(taken[2]["case"]["note"], "the controller shows it as good again");
+    assert_eq!(receiver.asked.load(Ordering::SeqCst), 6);
+    assert!(receiver.wrong.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_of_a_case_is_kept_for_seven_days() {
+    const DAY: u64 = 86_400_000;
+    let (rig, folder, receiver) = (Rig::sqlite_memory(), tempfile::tempdir().unwrap(), Receiver::default());
+    let (chat, cases) = (hook(&receiver.start().await, folder.path(), &rig), Cases(rig.bus.clone()));
+    chat.turn().await.unwrap();
+    for text in ["too old", "almost too old", "new"] {
+        cases.find(&dead_feed(&rig, text)).await.unwrap();
+        rig.clock.step(4 * DAY);
+    }
+    rig.clock.step(DAY);
+    chat.turn().await.unwrap();
+    let taken = receiver.taken.lock().unwrap().clone();
+    let texts: Vec<&str> = taken.iter().map(|notice| notice["case"]["fault"]["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["new"]);
 }
 
 #[test]

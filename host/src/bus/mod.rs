@@ -27,7 +27,7 @@ pub use port::{
     StreamStatus,
 };
 pub use redis::{Fields, Peek, RedisBus};
-pub use shared::{ALIAS, Clock, MAX_TAKEOVERS, Settings};
+pub use shared::{ALIAS, Clock, JOURNAL_KEPT, MAX_TAKEOVERS, Settings};
 pub use sqlite::SqliteBus;
 
 /// Open the store the configuration names, and see that it answers. [`Bus::check`] is the caller's next step.

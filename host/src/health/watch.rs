@@ -203,11 +203,7 @@ impl Watch {
         }
         tracing::info!(name, code, note = verdict.note, "a fault of hardware in service is over");
         let Some(case) = cases.get(&verdict.about, code).await? else { return Ok(()) };
-        if !self.desk && case.ticket.is_none() {
-            return cases.forget(&case).await;
-        }
-        let version = verdict.at.0.max(case.version.saturating_add(1));
-        cases.clear(case, verdict.at, version, &verdict.note).await
+        cases.end(case, self.desk, verdict.at, &verdict.note).await
     }
 
     async fn keep_server(&self, inner: &mut Inner, key: &str, who: &Who) -> Result<(), BusError> {

@@ -1,6 +1,6 @@
 //! Cases: faults that are to have, or have, a ticket.
 //!
-//! Promises that every change of a case is one write of one value. Not obvious: `events` is a counter and `say` a list of
+//! Promises that every change of a case is one write of one value, after it was noted for receivers of notices. Not obvious: `events` is a counter and `say` a list of
 //! what is still to be said, so that a fault which comes a thousand times does not make a thousand comments.
 
 use std::fmt;
@@ -10,6 +10,7 @@ use farrier_lifecycle::{Fault, MacError, ServerId, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::notice::{self, Change, What};
 use crate::bus::{Bus, BusError};
 
 /// Where cases are kept in the store.
@@ -210,20 +211,36 @@ impl Cases {
     }
 
     async fn put(&self, fresh: Case, at: Timestamp, newness: u64) -> Result<(), BusError> {
-        let Some(mut case) = self.load(&fresh.key()).await? else { return self.save(&fresh).await };
+        let Some(mut case) = self.load(&fresh.key()).await? else {
+            self.note(&fresh, What::Raised, at, None).await?;
+            return self.save(&fresh).await;
+        };
         if newness <= case.version {
             return Ok(());
         }
         case.version = fresh.version.max(case.version.saturating_add(1));
         case.events = case.events.saturating_add(1);
+        let other = case.fault.text != fresh.fault.text;
+        let mut what = (other || case.warning != fresh.warning).then_some(What::Changed);
         if case.over.take().is_some() {
             case.add(super::text::back(&fresh.fault, at));
-        } else if case.fault.text != fresh.fault.text {
+            what = Some(What::Raised);
+        } else if other {
             case.add(super::text::changed(&fresh.fault, at));
         }
         case.fault = fresh.fault;
         (case.warning, case.shown) = (fresh.warning, fresh.shown);
+        if let Some(what) = what {
+            self.note(&case, what, at, None).await?;
+        }
         self.save(&case).await
+    }
+
+    async fn note(&self, case: &Case, what: What, at: Timestamp, why: Option<&str>) -> Result<(), BusError> {
+        match Change::of(case, what, at, why) {
+            Some(change) => notice::append(&*self.0, &change).await,
+            None => Ok(()),
+        }
     }
 
     /// The open or closing case of this code.
@@ -236,10 +253,24 @@ impl Cases {
         if case.over.is_some() || version <= case.version {
             return Ok(());
         }
+        self.note(&case, What::Over, at, Some(what)).await?;
         case.version = version;
         case.over = Some(at);
         case.add(super::text::recovered(&case, at, what));
         self.save(&case).await
+    }
+
+    /// As [`Cases::clear`], of what health or the warranty book found. Without a ticket to be closed, by a `desk` or one of an earlier
+    /// configuration, it is forgotten at once.
+    pub async fn end(&self, case: Case, desk: bool, at: Timestamp, what: &str) -> Result<(), BusError> {
+        if !desk && case.ticket.is_none() {
+            if case.over.is_none() {
+                self.note(&case, What::Over, at, Some(what)).await?;
+            }
+            return self.forget(&case).await;
+        }
+        let version = at.0.max(case.version.saturating_add(1));
+        self.clear(case, at, version, what).await
     }
 
     /// Those of one server.

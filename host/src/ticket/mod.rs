@@ -12,6 +12,7 @@
 mod case;
 mod desk;
 mod follow;
+mod notice;
 mod support;
 mod text;
 mod tracker;
@@ -19,6 +20,7 @@ mod webhook;
 
 pub use case::{Case, Cases, Finding, Problem, Subject};
 pub use desk::{Desk, Pace, run};
+pub use notice::{Change, What};
 pub use support::support;
 pub use tracker::{ServiceTracker, Tracker};
 pub use webhook::{Hook, run as notify};

@@ -24,9 +24,6 @@ pub async fn support(
         return cases.raise(&Problem { server: id, name, stage: None, fault, at, version: at.0, warning }).await;
     }
     let Some(case) = cases.get(&Subject::Server(server.id.clone()), CODE).await? else { return Ok(()) };
-    if !desk && case.ticket.is_none() {
-        return cases.forget(&case).await;
-    }
     let what = if left { "the server left service" } else { "the end of support has moved away" };
-    cases.clear(case, at, at.0, what).await
+    cases.end(case, desk, at, what).await
 }

@@ -1,8 +1,9 @@
-//! Signed notices of every transition, to a receiver that is no ticket system.
+//! Signed notices of every transition and of every change of a case, to a receiver that is no ticket system.
 //!
-//! Promises: every transition from the day the receiver was configured is sent, in order, at least once, however long the
-//! receiver is away; each carries an HMAC-SHA256 of its time and body, so that the receiver knows who sent it and when.
-//! Does not: send what is secret (the journal has none), follow redirects, or send to plain HTTP on another machine.
+//! Promises: what happens from the day the receiver was configured is sent, transitions in their order and changes of cases in theirs, at
+//! least once, as long as it is kept: what is older than seven days when a receiver comes back is not told. Each carries an HMAC-SHA256
+//! of its time and body, so that the receiver knows who sent it and when.
+//! Does not: send what is secret (journal and cases have none), follow redirects, or send to plain HTTP on another machine.
 //!
 //! Not obvious: one receiver gets one notice at a time. That keeps the order of each server without a queue for each, and
 //! a receiver that refuses a notice for good (4xx, ten times) loses that one and not those behind it.
@@ -16,6 +17,7 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 use url::Host;
 
+use super::notice::{self, Change};
 use crate::bus::{Bus, BusError};
 use crate::config::Webhook;
 use crate::egress::now;
@@ -36,6 +38,28 @@ pub struct Hook {
     client: reqwest::Client,
     bus: Arc<dyn Bus>,
     pause: Duration,
+}
+
+/// What is sent.
+struct Notice {
+    /// The same whenever it is sent again.
+    id: String,
+    body: String,
+}
+
+impl Notice {
+    fn transition(entry: &JournalEntry) -> Self {
+        let id = entry.transition.clone();
+        let body = serde_json::json!({ "kind": "transition", "id": id, "entry": entry }).to_string();
+        Self { id, body }
+    }
+
+    fn case(number: u64, change: &Change) -> Self {
+        // With its time: a store that was lost begins to count anew.
+        let id = format!("case:{number}:{}", change.at.0);
+        let body = serde_json::json!({ "kind": "case", "id": id, "case": change }).to_string();
+        Self { id, body }
+    }
 }
 
 /// How a notice that was sent came out.
@@ -67,17 +91,47 @@ impl Hook {
         format!("webhook/{}/cursor", self.config.name)
     }
 
-    /// Send what the journal has beyond the cursor. `false`: another process does, or there was nothing.
+    fn case_key(&self) -> String {
+        format!("webhook/{}/case", self.config.name)
+    }
+
+    /// Send what happened beyond the cursors. `false`: another process does, or there was nothing.
     pub async fn turn(&self) -> Result<bool, BusError> {
         if !self.bus.elect(&format!("webhook-{}", self.config.name), ROLE).await? {
             return Ok(false);
         }
+        let cases = self.cases().await?;
+        let wait = if cases { Duration::ZERO } else { WAIT };
+        Ok(self.transitions(wait).await? || cases)
+    }
+
+    /// Changes of cases, some in a turn, so that transitions are not held up.
+    async fn cases(&self) -> Result<bool, BusError> {
+        let key = self.case_key();
+        let Some(cursor) = self.bus.get(&key).await? else {
+            let end = notice::end(&*self.bus).await?;
+            self.bus.set(&key, Some(end.to_string().as_bytes()), None).await?;
+            return Ok(false);
+        };
+        let mut cursor: u64 = String::from_utf8_lossy(&cursor)
+            .parse()
+            .map_err(|_| BusError::Corrupt { key: key.clone(), problem: "it is no number".to_owned() })?;
+        for sent in 0..BATCH {
+            let Some((number, change)) = notice::next(&*self.bus, cursor).await? else { return Ok(sent > 0) };
+            self.deliver(&Notice::case(number, &change)).await?;
+            self.bus.set(&key, Some(number.to_string().as_bytes()), None).await?;
+            cursor = number;
+        }
+        Ok(true)
+    }
+
+    async fn transitions(&self, wait: Duration) -> Result<bool, BusError> {
         let Some(cursor) = self.bus.get(&self.key()).await? else { return self.begin().await };
         let cursor = String::from_utf8_lossy(&cursor).into_owned();
-        let news = self.bus.journal(&cursor, BATCH, WAIT).await?;
+        let news = self.bus.journal(&cursor, BATCH, wait).await?;
         let any = !news.is_empty();
         for (next, entry) in news {
-            self.deliver(&entry).await?;
+            self.deliver(&Notice::transition(&entry)).await?;
             self.bus.set(&self.key(), Some(next.as_bytes()), None).await?;
         }
         Ok(any)
@@ -95,18 +149,18 @@ impl Hook {
         Ok(true)
     }
 
-    async fn deliver(&self, entry: &JournalEntry) -> Result<(), BusError> {
+    async fn deliver(&self, notice: &Notice) -> Result<(), BusError> {
         let (mut refusals, mut failures) = (0_u32, 0_u32);
         loop {
-            match self.send(entry).await {
+            match self.send(notice).await {
                 Sent::Taken => return Ok(()),
                 Sent::Refused(status) => {
                     refusals += 1;
                     if refusals >= REFUSALS {
-                        let (webhook, transition) = (&self.config.name, &entry.transition);
+                        let (webhook, notice) = (&self.config.name, &notice.id);
                         tracing::error!(
                             webhook,
-                            transition,
+                            notice,
                             status,
                             "the receiver refuses a notice for good; it is left out"
                         );
@@ -117,7 +171,7 @@ impl Hook {
                     tracing::warn!(
                         webhook = self.config.name,
                         cause,
-                        "the receiver does not take notices; they wait in the journal"
+                        "the receiver does not take notices; they wait in the store for seven days"
                     );
                 }
                 Sent::Away(_) => {}
@@ -129,15 +183,14 @@ impl Hook {
         }
     }
 
-    async fn send(&self, entry: &JournalEntry) -> Sent {
+    async fn send(&self, notice: &Notice) -> Sent {
         let secret = match self.config.secret().map(|reference| reference.read()) {
             Some(Ok(secret)) => secret,
             Some(Err(error)) => return Sent::Away(error.to_string()),
             None => return Sent::Away("no key is configured".to_owned()),
         };
-        let body = serde_json::json!({ "kind": "transition", "id": entry.transition, "entry": entry }).to_string();
         let seconds = (now().0 / 1000).to_string();
-        let Some(signature) = sign(&secret, &seconds, &body) else {
+        let Some(signature) = sign(&secret, &seconds, &notice.body) else {
             return Sent::Away("the key cannot sign".to_owned());
         };
         let request = self
@@ -146,10 +199,10 @@ impl Hook {
             .timeout(TIMEOUT)
             .header("content-type", "application/json")
             .header("user-agent", concat!("farrier/", env!("CARGO_PKG_VERSION")))
-            .header("x-farrier-delivery", &entry.transition)
+            .header("x-farrier-delivery", &notice.id)
             .header("x-farrier-timestamp", &seconds)
             .header("x-farrier-signature", format!("sha256={signature}"))
-            .body(body);
+            .body(notice.body.clone());
         match request.send().await.map(|answer| answer.status().as_u16()) {
             Ok(200..=299) => Sent::Taken,
             // Not now, or a login that somebody will correct: not this notice's fault.
