@@ -53,6 +53,7 @@ pub async fn serve(config: Config, observe: bool) -> anyhow::Result<()> {
     if observe {
         tasks.spawn(tell(parts.bus.clone(), rest.clone()));
     } else {
+        tasks.spawn(bus::sweep(parts.bus.clone(), bus::SWEEP, rest.clone()));
         tasks.spawn(desk.run(rest.clone()));
         tasks.spawn(waves.run(rest.clone()));
         let journal = Arc::new(drift::Journal(parts.bus.clone()));

@@ -335,6 +335,35 @@ async fn what_someone_deleted_is_published_again() {
 }
 
 #[tokio::test]
+async fn a_lost_command_is_published_again_without_a_restart() {
+    let Some(redis) = Redis::start("a_lost_command_is_published_again_without_a_restart") else { return };
+    let (rig, other) = two_hosts(&redis);
+    rig.see(1).await;
+    rig.see(2).await;
+    let (running, _) = rig.run_one(Stage::Discover).await;
+    assert_eq!(other.bus.sweep().await.unwrap(), 0, "begun or waiting: none is lost");
+    let mut raw = redis.raw().await;
+    let lost: i64 = redis::cmd("XTRIM").arg(&[DISCOVERED, "MAXLEN", "0"]).query_async(&mut raw).await.unwrap();
+    assert_eq!(lost, 2);
+    assert_eq!(other.bus.sweep().await.unwrap(), 2);
+    assert_eq!(other.bus.sweep().await.unwrap(), 0, "once each");
+    for entry in other.take(Stage::Discover, 8).await {
+        match other.bus.begin(&entry).await.unwrap() {
+            Begin::Run { fence, .. } => drop(other.outcome(&fence, Outcome::done("found")).await.unwrap()),
+            begun => assert_eq!((begun, server_of(&entry)), (Begin::Parked, running.id.to_string())),
+        }
+    }
+    // The attempt that it waits behind dies, and its entry is not there to be taken over.
+    other.expire();
+    assert_eq!(other.bus.reap(8).await.unwrap(), []);
+    assert_eq!(other.bus.sweep().await.unwrap(), 1);
+    let (server, fence) = other.run_one(Stage::Discover).await;
+    assert_eq!(server.id, running.id);
+    other.outcome(&fence, Outcome::done("found")).await.unwrap();
+    assert_eq!(other.backlog(Stage::Validate).await, (2, 0));
+}
+
+#[tokio::test]
 async fn sites_do_not_meet() {
     let Some(redis) = Redis::start("sites_do_not_meet") else { return };
     let clock = Stepped::default();

@@ -5,10 +5,12 @@ mod bus;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{NOW, Rig, Stepped, checkpoint};
 use farrier::bus::{BusError, MAX_TAKEOVERS, SqliteBus};
 use farrier_lifecycle::{Outcome, Stage};
+use tokio_util::sync::CancellationToken;
 
 fn open(dir: &Path, clock: &Stepped) -> Rig {
     // The thread of the store before may still be closing the file it had locked.
@@ -39,6 +41,40 @@ async fn a_restarted_host_takes_its_own_work_back_at_once() {
     let (server, fence) = rig.run(&taken[0]).await;
     assert_eq!((server, fence.epoch), (kept, begun.epoch + 1));
     rig.outcome(&fence, Outcome::done("found")).await.unwrap();
+}
+
+/// Every entry is gone from its stream, and the records do not know.
+fn lose_all(dir: &Path) {
+    let file = rusqlite::Connection::open(dir.join("bus.db")).unwrap();
+    file.execute_batch("PRAGMA busy_timeout = 5000; DELETE FROM entry").unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_command_is_published_again_without_a_restart() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Stepped::default());
+    let rig = open(dir.path(), &clock);
+    for n in 1..=3 {
+        rig.see(n).await;
+    }
+    let (_, begun) = rig.run_one(Stage::Discover).await;
+    rig.take(Stage::Discover, 1).await;
+    assert_eq!(rig.bus.sweep().await.unwrap(), 0, "begun, taken or waiting: none is lost");
+    lose_all(dir.path());
+    assert_eq!(rig.bus.sweep().await.unwrap(), 3);
+    assert_eq!(rig.bus.sweep().await.unwrap(), 0, "once each");
+    assert_eq!(rig.bus.beat(&[begun]).await.unwrap(), [false], "whose entry is gone cannot end");
+    for entry in rig.take(Stage::Discover, 8).await {
+        let (_, fence) = rig.run(&entry).await;
+        rig.outcome(&fence, Outcome::done("found")).await.unwrap();
+    }
+    assert_eq!(rig.backlog(Stage::Validate).await, (3, 0));
+    // By itself.
+    lose_all(dir.path());
+    let stop = CancellationToken::new();
+    let sweeping = tokio::spawn(farrier::bus::sweep(rig.bus.clone(), Duration::from_millis(1), stop.clone()));
+    assert!(!rig.bus.take(&[Stage::Validate], 1, bus::LONG).await.unwrap().is_empty());
+    stop.cancel();
+    sweeping.await.unwrap();
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod port;
 mod redis;
 mod shared;
 mod sqlite;
+mod sweep;
 
 pub use decide::{Applied, ApplyError, Origin, apply, apply_lease};
 pub use port::{
@@ -29,6 +30,7 @@ pub use port::{
 pub use redis::{Fields, Peek, RedisBus};
 pub use shared::{ALIAS, Clock, JOURNAL_KEPT, MAX_TAKEOVERS, Settings};
 pub use sqlite::SqliteBus;
+pub use sweep::{SWEEP, run as sweep};
 
 /// Open the store the configuration names, and see that it answers. [`Bus::check`] is the caller's next step.
 pub async fn open(config: &Config) -> Result<Arc<dyn Bus>, BusError> {

@@ -253,6 +253,10 @@ pub trait Bus: Send + Sync + 'static {
     /// whose taker vanished come this way too. Where a link to the store has just come back, nothing for one lease.
     async fn reap(&self, permits: usize) -> Result<Vec<Entry>, BusError>;
 
+    /// Publish again what is outstanding and stands nowhere, and let go what waits behind an attempt that cannot end any more; how many.
+    /// Each is a bug, or an entry that someone deleted.
+    async fn sweep(&self) -> Result<u64, BusError>;
+
     /// Timers due by now, earliest first. A timer stays due until a commit clears it.
     async fn due(&self, limit: usize) -> Result<Vec<Due>, BusError>;
 

@@ -76,7 +76,7 @@ impl RedisBus {
             }
         }
         self.import().await?;
-        let swept = self.sweep().await?;
+        let swept = self.sweep_now().await?;
         if swept > 0 {
             warnings.push(format!("{swept} commands stood on no stream and were published again"));
         }
@@ -116,12 +116,13 @@ impl RedisBus {
         Ok(())
     }
 
-    /// Publish again what is outstanding and stands nowhere; each one is a bug, or a key someone deleted.
-    async fn sweep(&self) -> Result<u64, BusError> {
+    /// One call for each server that has a command outstanding.
+    pub(super) async fn sweep_now(&self) -> Result<u64, BusError> {
         let mut swept = 0;
         for command in self.list().await?.iter().filter_map(farrier_lifecycle::Server::outstanding) {
             let mut call = self.library.call("sweep");
-            call.arg(command.server.as_str()).arg(data_of(&command.server, command.stage, command.token)?);
+            call.arg(command.server.as_str()).arg(stream(command.stage)).arg(command.token.to_string());
+            call.arg(data_of(&command.server, command.stage, command.token)?);
             if self.call(&call).await? == Value::Int(1) {
                 tracing::warn!(server = %command.server, stage = %command.stage, "a lost command is published again");
                 swept += 1;

@@ -270,6 +270,10 @@ impl Bus for RedisBus {
         Ok(entries)
     }
 
+    async fn sweep(&self) -> Result<u64, BusError> {
+        self.sweep_now().await
+    }
+
     async fn due(&self, limit: usize) -> Result<Vec<Due>, BusError> {
         self.due_now(limit).await
     }

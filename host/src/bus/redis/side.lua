@@ -136,13 +136,20 @@ local function adopt(_, a)
   return adopted
 end
 
--- X server data: a command that is outstanding and stands nowhere is published again
+-- X server stream token data: a command that is outstanding and stands nowhere is published again
 local function sweep(_, a)
   local X, id = a[1], a[2]
-  local h = call('HMGET', server(X, id), 'stream', 'token', 'entry')
-  if not h[1] or call('LLEN', 'farrier:parked:' .. id .. X) > 0 then return 0 end
+  local h = call('HMGET', server(X, id), 'stream', 'token', 'entry', 'cur')
+  -- What was outstanding when the caller looked is done by now.
+  if h[1] ~= a[3] or h[2] ~= a[4] then return 0 end
+  if call('LLEN', 'farrier:parked:' .. id .. X) > 0 then
+    -- An attempt without a lease has no entry that could end: what is parked behind it would wait for ever.
+    if not h[4] or call('ZSCORE', leases(X), h[4]) then return 0 end
+    release(X, id)
+    return 1
+  end
   if h[3] and #call('XRANGE', h[1] .. X, h[3], h[3]) > 0 then return 0 end
-  publish(X, h[1], id, h[2], a[3])
+  publish(X, h[1], id, h[2], a[5])
   return 1
 end
 

@@ -23,15 +23,10 @@ use engine::{Engine, sql};
 
 mod change;
 mod engine;
+mod schema;
 mod side;
 mod work;
 
-/// What brings an empty file to schema 1, that to schema 2, and so on.
-const SCHEMAS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema2.sql")];
-/// The last of them; a newer file is not touched.
-const SCHEMA_VERSION: i64 = 2;
-/// More than there are statements.
-const STATEMENTS: usize = 64;
 /// The journal is pruned once in so many commits.
 const PRUNE_EVERY: u64 = 512;
 
@@ -64,7 +59,7 @@ impl SqliteBus {
         let connection = Connection::open(&path).map_err(|error| unusable(&path, &error))?;
         let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;";
         connection.execute_batch(pragmas).map_err(sql)?;
-        migrate(&connection)?;
+        schema::migrate(&connection)?;
         work::take_back(&connection).map_err(sql)?;
         Ok(Self::new(Engine::thread(connection)?, settings, Some(lock)))
     }
@@ -74,17 +69,14 @@ impl SqliteBus {
         let path = file(state_dir);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(|error| unusable(&path, &error))?;
-        let version = schema_version(&connection).map_err(|error| unusable(&path, &error))?;
-        if version != SCHEMA_VERSION {
-            return Err(other_schema(version));
-        }
+        schema::check(&connection, &path)?;
         Ok(Self::new(Engine::thread(connection)?, settings, None))
     }
 
     /// A store in memory, for tests and simulations: each call runs where it is made.
     pub fn memory(settings: &Settings) -> Result<Self, BusError> {
         let connection = Connection::open_in_memory().map_err(sql)?;
-        migrate(&connection)?;
+        schema::migrate(&connection)?;
         Ok(Self::new(Engine::Inline(Mutex::new(connection)), settings, None))
     }
 
@@ -161,10 +153,10 @@ impl Bus for SqliteBus {
         self.engine.run(side::probe).await?;
         let took = begun.elapsed();
         let slow = took > Duration::from_millis(200);
-        Ok(slow
-            .then(|| format!("the disk under `state_dir` took {} ms for one write", took.as_millis()))
-            .into_iter()
-            .collect())
+        let slow = slow.then(|| format!("the disk under `state_dir` took {} ms for one write", took.as_millis()));
+        let swept = self.sweep().await?;
+        let lost = (swept > 0).then(|| format!("{swept} commands stood on no stream and were published again"));
+        Ok(slow.into_iter().chain(lost).collect())
     }
 
     async fn observe(&self, lease: &Lease, foreign: Option<&Entry>) -> Result<Observed, BusError> {
@@ -262,6 +254,16 @@ impl Bus for SqliteBus {
         drop(doubt);
         self.wake();
         Ok(entries)
+    }
+
+    async fn sweep(&self) -> Result<u64, BusError> {
+        let lost = self.engine.run(work::sweep).await?;
+        for command in &lost {
+            tracing::warn!(server = %command.server, stage = %command.stage, "a lost command is published again");
+        }
+        // Also what was parked is on its stream now.
+        self.wake();
+        Ok(u64::try_from(lost.len()).unwrap_or(u64::MAX))
     }
 
     async fn due(&self, limit: usize) -> Result<Vec<Due>, BusError> {
@@ -370,32 +372,4 @@ impl Bus for SqliteBus {
 
 fn file(state_dir: &Path) -> PathBuf {
     state_dir.join("bus.db")
-}
-
-fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-fn other_schema(version: i64) -> BusError {
-    BusError::Unusable {
-        problem: format!("`bus.db` has schema {version}, this program knows {SCHEMA_VERSION}"),
-        hint: if version < SCHEMA_VERSION {
-            "start the host of this version once: it brings the file up to date".to_owned()
-        } else {
-            "run the version of farrier that wrote it, or a newer one".to_owned()
-        },
-    }
-}
-
-fn migrate(connection: &Connection) -> Result<(), BusError> {
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let version = schema_version(connection).map_err(sql)?;
-    let done =
-        usize::try_from(version).ok().filter(|done| *done <= SCHEMAS.len()).ok_or_else(|| other_schema(version))?;
-    if done == SCHEMAS.len() {
-        return Ok(());
-    }
-    let missing: String = SCHEMAS.iter().skip(done).copied().collect();
-    let make = format!("BEGIN; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;");
-    connection.execute_batch(&make).map_err(sql)
 }

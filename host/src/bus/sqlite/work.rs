@@ -3,7 +3,7 @@
 //! Each function runs inside one job of the engine. An entry is waiting, taken (leased until its deadline) or parked; the
 //! server's row holds the fence of the attempt under way. Re-adding gives an entry a new id, as on a Redis stream.
 
-use farrier_lifecycle::{Server, ServerId, Stage, Timestamp};
+use farrier_lifecycle::{Command, Server, ServerId, Stage, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::shared::{MAX_TAKEOVERS, command_fields, entry, record, share, stage_of, to_json};
@@ -232,8 +232,7 @@ pub fn hand_back(db: &Connection, fence: &Fence) -> Result<(), BusError> {
     let Some(holder) = Holder::read(db, &fence.server)?.filter(|holder| holder.held_by(fence)) else { return Ok(()) };
     remove(db, row_id(&fence.entry)?)?;
     if holder.wants(fence.stage, &fence.token.to_string()) {
-        let command =
-            farrier_lifecycle::Command { server: fence.server.clone(), stage: fence.stage, token: fence.token };
+        let command = Command { server: fence.server.clone(), stage: fence.stage, token: fence.token };
         append(db, fence.stage, &command_fields(&command)?)?;
     }
     release(db, &fence.server)
@@ -273,6 +272,29 @@ pub fn reap(db: &Connection, permits: usize, now: Timestamp, deadline: Timestamp
         .map_err(sql)?;
     }
     Ok(fresh)
+}
+
+/// Publish again what is outstanding and stands nowhere; first, what waits behind an attempt whose entry is gone is let go.
+pub fn sweep(db: &Connection) -> Result<Vec<Command>, BusError> {
+    let endless = "SELECT id, record FROM server WHERE current NOT IN (SELECT id FROM entry)";
+    for (id, text) in records(db, endless)? {
+        release(db, &record(&id, &text)?.id)?;
+    }
+    let nowhere = "SELECT id, record FROM server WHERE stage IS NOT NULL
+                   AND (id, stage, token) NOT IN (SELECT server, stage, token FROM entry WHERE server IS NOT NULL)";
+    let mut lost = Vec::new();
+    for (id, text) in records(db, nowhere)? {
+        let Some(command) = record(&id, &text)?.outstanding() else { continue };
+        append(db, command.stage, &command_fields(&command)?)?;
+        lost.push(command);
+    }
+    Ok(lost)
+}
+
+fn records(db: &Connection, text: &str) -> Result<Vec<(String, String)>, BusError> {
+    let mut select = db.prepare_cached(text).map_err(sql)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sql)?;
+    rows.map(|row| row.map_err(sql)).collect()
 }
 
 fn server_of(entry: &Entry) -> Option<&str> {
