@@ -156,6 +156,11 @@ impl Client {
         Ok(self.send(Method::PATCH, path, &[], Some(body), etag).await?.value)
     }
 
+    /// Delete an object.
+    pub async fn delete(&self, path: &str) -> Result<(), NetBoxError> {
+        self.send::<Value>(Method::DELETE, path, &[], None, None).await.map(drop)
+    }
+
     /// What may be written to a list; choices of fields are in it.
     pub async fn options(&self, path: &str) -> Result<Value, NetBoxError> {
         Ok(self.send(Method::OPTIONS, path, &[], None, None).await?.value)
@@ -194,8 +199,10 @@ impl Client {
         if !status.is_success() {
             return Err(refusal(what, status, &bytes));
         }
+        // Whose object is gone has nothing to say.
+        let text = if status == StatusCode::NO_CONTENT { b"null".as_slice() } else { bytes.as_slice() };
         let value =
-            serde_json::from_slice(&bytes).map_err(|error| NetBoxError::NotNetBox { what, text: error.to_string() })?;
+            serde_json::from_slice(text).map_err(|error| NetBoxError::NotNetBox { what, text: error.to_string() })?;
         Ok(Tagged { value, etag })
     }
 

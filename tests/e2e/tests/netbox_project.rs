@@ -98,6 +98,57 @@ async fn an_answer_that_is_lost_makes_no_second_entry() {
     }
 }
 
+/// The way to a NetBox in which another projector, paused past its term, writes the same journal entries a moment earlier.
+async fn with_a_paused_projector(rig: &Rig) -> SocketAddr {
+    // An error: a test in this process was first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (http, target) = (reqwest::Client::builder().no_proxy().build().unwrap(), rig.lab.url());
+    let pass = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+        let (http, target) = (http.clone(), target.clone());
+        async move {
+            let send = || {
+                let mut request = http.request(method.clone(), format!("{target}{uri}")).body(body.clone());
+                for name in ["authorization", "content-type"] {
+                    request = headers.get(name).into_iter().fold(request, |request, value| request.header(name, value));
+                }
+                request.send()
+            };
+            if method == Method::POST && uri.path() == "/api/extras/journal-entries/" {
+                assert_eq!(send().await.unwrap().status(), 201);
+            }
+            let answer = send().await.unwrap();
+            (StatusCode::from_u16(answer.status().as_u16()).unwrap(), answer.bytes().await.unwrap())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(pass)).await });
+    address
+}
+
+#[tokio::test]
+async fn what_two_projectors_wrote_at_once_stands_there_once() {
+    for (version, token) in [(Version::V3_7, V1), (Version::V4_6, V2)] {
+        let rig = Rig::populated(version).await;
+        let address = with_a_paused_projector(&rig).await;
+        let (inventory, _file) = Rig::inventory(&format!("http://{address}"), token);
+        let mut walker = Walker::new(README_MAC, "10.0.100.50");
+        walker.ready(rig.device_id(NAME), NAME);
+        inventory.project_all(&walker.entries, &walker.server).await.unwrap();
+        let left = rig.lab.find("extras/journal-entries", "assigned_object_id", &json!(rig.device_id(NAME)));
+        assert_eq!(left.len(), walker.notes());
+        let ids: Vec<u64> = left.iter().map(|entry| entry["id"].as_u64().unwrap()).collect();
+        let notes = u64::try_from(walker.notes()).unwrap();
+        assert!(ids.iter().all(|id| *id <= notes), "the first of two stays: {ids:?}");
+        // One note alone is asked for in another way.
+        walker.moves_to("10.0.100.51");
+        let last = walker.entries.last().unwrap().clone();
+        inventory.project(&last, &walker.server).await.unwrap();
+        assert_eq!(rig.journal(NAME).len(), walker.notes());
+        rig.assert_correct();
+    }
+}
+
 #[tokio::test]
 async fn the_address_follows_the_lease() {
     for version in BOTH {
