@@ -5,6 +5,7 @@
 
 mod ansible_support;
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -122,6 +123,36 @@ async fn a_cancelled_run_takes_everything_it_started_with_it() {
     assert_ne!(nix::unistd::getpgid(Some(number(&child))).unwrap(), number(&leader));
     assert!(alive(&child));
     until("both ended", || !alive(&child) && !alive(&leader)).await;
+}
+
+/// Plays a host that is killed: runs what never ends, and says where.
+#[tokio::test]
+#[ignore = "started by the test below"]
+#[allow(clippy::print_stdout)]
+async fn role_of_a_host() {
+    let rig = Rig::new(STUBBORN, 60_000).await;
+    println!("\nHERE {}", rig.folder.path().display());
+    let ended = rig.harden(free()).await;
+    panic!("it ended by itself: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_killed_host_takes_its_runs_with_it() {
+    let mut host = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["role_of_a_host", "--exact", "--ignored", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    let here = lines.find_map(|line| line.unwrap().strip_prefix("HERE ").map(PathBuf::from)).unwrap();
+    let (child, leader) = (here.join("child"), here.join("leader"));
+    let said = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n'));
+    until("both run", || said(&child) && said(&leader)).await;
+    assert!(alive(&child) && alive(&leader));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    until("both were killed", || !alive(&child) && !alive(&leader)).await;
+    std::fs::remove_dir_all(here).unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod command;
 mod events;
 mod loopback;
 mod process;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! One run of a program, ended as a whole.
 //!
 //! Promises that nothing the program started outlives the run, whatever session or parent it gave itself: each process of a run carries a mark
-//! in its environment, and is found by it. Asked to end first, killed after five seconds.
+//! in its environment, and is found by it. Asked to end first, killed after five seconds; killed at once where the host itself was.
 //!
 //! Not obvious: the process group alone is not enough. Newer Ansible puts its workers into sessions of their own; and the program must not be
 //! killed at once, because it passes the request to end on to them.
@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Split};
 use tokio::process::Command;
 
 use super::events::Report;
+use super::watch::Watcher;
 
 /// Between asking the processes of a run to end and ending them.
 const KILL_AFTER: Duration = Duration::from_secs(5);
@@ -42,6 +43,7 @@ struct Group {
     /// The program, while it was not waited for: its number is its group's, and nobody else's.
     leader: Option<Pid>,
     mark: String,
+    watcher: Option<Watcher>,
 }
 
 impl Drop for Group {
@@ -49,9 +51,14 @@ impl Drop for Group {
         if let Some(leader) = self.leader {
             let _ = killpg(leader, Signal::SIGTERM);
         }
-        let mark = std::mem::take(&mut self.mark);
+        let (mark, watcher) = (std::mem::take(&mut self.mark), self.watcher.take());
         // A thread, not a task: it must do its work while a runtime shuts down too.
-        let swept = std::thread::Builder::new().name("ansible-sweep".to_owned()).spawn(move || sweep(&mark));
+        let swept = std::thread::Builder::new().name("ansible-sweep".to_owned()).spawn(move || {
+            sweep(&mark);
+            if let Some(watcher) = watcher {
+                watcher.dismiss();
+            }
+        });
         if let Err(error) = swept {
             tracing::warn!(%error, "what a playbook started could not be looked for");
         }
@@ -80,9 +87,14 @@ fn sweep(mark: &str) {
     }
 }
 
+/// The mark as it stands in an environment.
+fn entry(mark: &str) -> String {
+    format!("{MARK}={mark}")
+}
+
 /// The processes with the mark in their environment. One of another user cannot be read, and is not ours.
 fn marked(mark: &str) -> Vec<Pid> {
-    let entry = format!("{MARK}={mark}");
+    let entry = entry(mark);
     let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
     folder
         .flatten()
@@ -101,7 +113,9 @@ pub async fn run(mut command: Command, say: &(dyn Fn(&str) + Send + Sync)) -> st
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let leader = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let mut group = Group { leader, mark };
+    let watcher = Watcher::start(&entry(&mark))
+        .inspect_err(|error| tracing::warn!(%error, "a playbook would outlive this host, should it be killed"));
+    let mut group = Group { leader, mark, watcher: watcher.ok() };
     let mut report = Report::default();
     let (mut out, mut err) = (lines(child.stdout.take()), lines(child.stderr.take()));
     // Set when the program ended; what it left behind may keep its output open, and is not waited for.
