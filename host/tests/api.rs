@@ -9,6 +9,8 @@ mod events;
 mod fleet;
 #[path = "api/health.rs"]
 mod health;
+#[path = "api/leases.rs"]
+mod leases;
 #[path = "api/metrics.rs"]
 mod metrics;
 #[path = "api/once.rs"]

@@ -53,6 +53,7 @@ conformance!(
     handing_back_is_no_penalty,
     a_timer_is_due_until_its_commit,
     a_foreign_entry_is_buried_and_redriven,
+    a_foreign_entry_that_means_nothing_leaves_nothing,
     the_journal_is_read_in_order_and_waited_for,
     a_timeline_keeps_the_last_transitions,
     small_values_expire,
@@ -107,6 +108,18 @@ async fn a_foreign_entry_is_buried_and_redriven(rig: Rig) {
     assert!(matches!(rig.bus.redrive("nonsense").await, Err(BusError::NotFound(_))));
     assert_eq!(rig.bus.dead(8).await.unwrap(), []);
     assert_eq!(rig.take(Stage::Discover, 1).await.pop().unwrap().body, entry.body);
+}
+
+async fn a_foreign_entry_that_means_nothing_leaves_nothing(rig: Rig) {
+    rig.bus.publish_lease(&rig.lease(1, 1)).await.unwrap();
+    let entry = rig.take(Stage::Discover, 1).await.pop().unwrap();
+    for _ in 0..2 {
+        rig.bus.discard(&entry).await.unwrap();
+    }
+    assert_eq!(rig.backlog(Stage::Discover).await, (0, 0));
+    assert_eq!(rig.bus.dead(8).await.unwrap(), []);
+    rig.expire();
+    assert_eq!(rig.bus.reap(8).await.unwrap(), []);
 }
 
 async fn the_journal_is_read_in_order_and_waited_for(rig: Rig) {

@@ -263,6 +263,9 @@ pub trait Bus: Send + Sync + 'static {
     /// Acknowledge and delete a foreign entry and keep it with the reason.
     async fn bury(&self, entry: &Entry, code: &str, reason: &str) -> Result<(), BusError>;
 
+    /// Acknowledge and delete a foreign entry that means nothing to the host, and keep nothing of it.
+    async fn discard(&self, entry: &Entry) -> Result<(), BusError>;
+
     /// Dead letters, oldest first.
     async fn dead(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError>;
 

@@ -21,7 +21,7 @@ pub type ForeignReader = Box<dyn Fn(&[(String, String)]) -> Result<Lease, NotALe
 pub struct Foreign(pub ForeignReader);
 
 impl Foreign {
-    /// Take an entry in: apply its lease, or bury it with the reason. It is gone from the stream afterwards.
+    /// Take an entry in: apply its lease, drop it, or bury it with the reason. It is gone from the stream afterwards.
     pub async fn take_in(&self, parts: &Parts, entry: &Entry, fields: &[(String, String)]) -> Result<(), ApplyError> {
         if entry.stage != Stage::Discover {
             let reason = "commands on this stream are written by the host alone; leases go to netbox:bmc:discovered";
@@ -33,7 +33,11 @@ impl Foreign {
                 Ok(())
             }
             Err(NotALease::Malformed(reason)) => Ok(parts.bus.bury(entry, "malformed-lease", &reason).await?),
-            Err(NotALease::Ignored(reason)) => Ok(parts.bus.bury(entry, "ignored", &reason).await?),
+            // A DHCP server tells of every client: kept, these would be more than all that matters.
+            Err(NotALease::Ignored(reason)) => {
+                tracing::debug!(entry = entry.id, reason, "lease ignored");
+                Ok(parts.bus.discard(entry).await?)
+            }
         }
     }
 }

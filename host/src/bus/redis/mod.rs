@@ -13,9 +13,7 @@ use farrier_lifecycle::{JournalEntry, Lease, Server, ServerId, Stage};
 use redis::{Client, Cmd, IntoConnectionInfo, Value, cmd};
 
 use super::lock::Lock;
-use super::shared::{
-    Clock, Hands, JOURNAL_KEPT, MAX_TAKEOVERS, Settings, TOUCH, fields_of, lease_json, millis, nonce, record, to_json,
-};
+use super::shared::{Clock, Hands, JOURNAL_KEPT, MAX_TAKEOVERS, Settings, TOUCH, lease_json, millis, nonce, record};
 use super::{Begin, Bus, BusError, BusStatus, Commit, Committed, DeadLetter, Due, Entry, EntryBody, Fence, Observed};
 use crate::fault::Secret;
 use library::Library;
@@ -279,12 +277,11 @@ impl Bus for RedisBus {
     }
 
     async fn bury(&self, entry: &Entry, code: &str, reason: &str) -> Result<(), BusError> {
-        let mut call = self.library.call("bury");
-        call.arg(stream(entry.stage)).arg(&entry.id).arg(code).arg(reason).arg(self.host_now());
-        call.arg(to_json(&fields_of(entry)?)?);
-        self.call(&call).await?;
-        self.hands.drop(entry.stage, &entry.id);
-        Ok(())
+        self.bury_one(entry, code, reason).await
+    }
+
+    async fn discard(&self, entry: &Entry) -> Result<(), BusError> {
+        self.discard_one(entry).await
     }
 
     async fn dead(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError> {

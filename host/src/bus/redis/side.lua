@@ -7,6 +7,9 @@ local function bury(_, a)
   return 1
 end
 
+-- X stream entry
+local function discard(_, a) return drop(a[1], a[2], a[3]) end
+
 -- X letter
 local function redrive(_, a)
   local e = call('XRANGE', 'farrier:dead' .. a[1], a[2], a[2])[1]
@@ -218,5 +221,5 @@ local function status(_, a)
   return out
 end
 
-register({ 'bury', bury, 'redrive', redrive, 'records', records, 'status', status, 'get', get, 'set', set, 'swap', swap, 'audit', audit, 'keys', keys_of, 'elect', elect, 'set_aside', set_aside, 'import', import,
+register({ 'bury', bury, 'discard', discard, 'redrive', redrive, 'records', records, 'status', status, 'get', get, 'set', set, 'swap', swap, 'audit', audit, 'keys', keys_of, 'elect', elect, 'set_aside', set_aside, 'import', import,
   'adopt', adopt, 'sweep', sweep, 'take_back', take_back, 'leave', leave })

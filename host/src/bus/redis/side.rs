@@ -6,8 +6,8 @@ use redis::{Value, cmd};
 use super::link::{list, number, pairs, text};
 use super::work::stream;
 use super::{BusError, RedisBus};
-use crate::bus::shared::{journal_entry, record};
-use crate::bus::{BusStatus, DeadLetter, Due, StreamStatus};
+use crate::bus::shared::{fields_of, journal_entry, record, to_json};
+use crate::bus::{BusStatus, DeadLetter, Due, Entry, StreamStatus};
 
 /// Records read in one call.
 const CHUNK: usize = 250;
@@ -151,6 +151,25 @@ impl RedisBus {
             });
         }
         Ok(letters)
+    }
+
+    /// Delete a foreign entry, and keep it with the reason.
+    pub(super) async fn bury_one(&self, entry: &Entry, code: &str, reason: &str) -> Result<(), BusError> {
+        let mut call = self.library.call("bury");
+        call.arg(stream(entry.stage)).arg(&entry.id).arg(code).arg(reason).arg(self.host_now());
+        call.arg(to_json(&fields_of(entry)?)?);
+        self.call(&call).await?;
+        self.hands.drop(entry.stage, &entry.id);
+        Ok(())
+    }
+
+    /// Delete a foreign entry.
+    pub(super) async fn discard_one(&self, entry: &Entry) -> Result<(), BusError> {
+        let mut call = self.library.call("discard");
+        call.arg(stream(entry.stage)).arg(&entry.id);
+        self.call(&call).await?;
+        self.hands.drop(entry.stage, &entry.id);
+        Ok(())
     }
 
     /// Put a dead letter back on its stream.

@@ -278,6 +278,13 @@ impl Bus for SqliteBus {
         Ok(())
     }
 
+    async fn discard(&self, entry: &Entry) -> Result<(), BusError> {
+        let row = work::row_id(&entry.id)?;
+        self.engine.run(move |db| work::remove(db, row)).await?;
+        self.hands.drop(entry.stage, &entry.id);
+        Ok(())
+    }
+
     async fn dead(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError> {
         self.engine.run(move |db| side::dead(db, limit)).await
     }
