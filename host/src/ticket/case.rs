@@ -1,7 +1,8 @@
 //! Cases: faults that are to have, or have, a ticket.
 //!
-//! Promises that every change of a case is one write of one value, after it was noted for receivers of notices. Not obvious: `events` is a counter and `say` a list of
-//! what is still to be said, so that a fault which comes a thousand times does not make a thousand comments.
+//! Promises that every change of a case is one write of one value, decided on the value it replaces, after it was noted for receivers of notices:
+//! the desk and whoever finds faults write the same cases. Not obvious: `events` is a counter and `say` a list of what is still to be said, so that a
+//! fault which comes a thousand times does not make a thousand comments.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::bus::{Bus, BusError};
 const PREFIX: &str = "ticket/case/";
 /// Things still to be said of one case, at most; the last is replaced beyond that.
 const SAYINGS: usize = 20;
+/// Swaps in a row that may fail; each time somebody else's succeeded.
+const TRIES: usize = 32;
 
 /// What a case is about. As text: the server's id, `rack/<site>/<rack>`, or `rack/<site>/<rack>/feed-a`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,7 +157,7 @@ impl Case {
         format!("{}/{}", self.about, self.fault.code)
     }
 
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         format!("{PREFIX}{}", self.dedup_key())
     }
 
@@ -211,36 +214,27 @@ impl Cases {
     }
 
     async fn put(&self, fresh: Case, at: Timestamp, newness: u64) -> Result<(), BusError> {
-        let Some(mut case) = self.load(&fresh.key()).await? else {
-            self.note(&fresh, What::Raised, at, None).await?;
-            return self.save(&fresh).await;
+        let seen = |there: Option<Case>| {
+            let Some(mut case) = there else { return (Some(fresh.clone()), Change::of(&fresh, What::Raised, at, None)) };
+            if newness <= case.version {
+                return (Some(case), None);
+            }
+            case.version = fresh.version.max(case.version.saturating_add(1));
+            case.events = case.events.saturating_add(1);
+            let other = case.fault.text != fresh.fault.text;
+            let mut what = (other || case.warning != fresh.warning).then_some(What::Changed);
+            if case.over.take().is_some() {
+                case.add(super::text::back(&fresh.fault, at));
+                what = Some(What::Raised);
+            } else if other {
+                case.add(super::text::changed(&fresh.fault, at));
+            }
+            let Case { fault, warning, shown, .. } = fresh.clone();
+            let case = Case { fault, warning, shown, ..case };
+            let told = what.and_then(|what| Change::of(&case, what, at, None));
+            (Some(case), told)
         };
-        if newness <= case.version {
-            return Ok(());
-        }
-        case.version = fresh.version.max(case.version.saturating_add(1));
-        case.events = case.events.saturating_add(1);
-        let other = case.fault.text != fresh.fault.text;
-        let mut what = (other || case.warning != fresh.warning).then_some(What::Changed);
-        if case.over.take().is_some() {
-            case.add(super::text::back(&fresh.fault, at));
-            what = Some(What::Raised);
-        } else if other {
-            case.add(super::text::changed(&fresh.fault, at));
-        }
-        case.fault = fresh.fault;
-        (case.warning, case.shown) = (fresh.warning, fresh.shown);
-        if let Some(what) = what {
-            self.note(&case, what, at, None).await?;
-        }
-        self.save(&case).await
-    }
-
-    async fn note(&self, case: &Case, what: What, at: Timestamp, why: Option<&str>) -> Result<(), BusError> {
-        match Change::of(case, what, at, why) {
-            Some(change) => notice::append(&*self.0, &change).await,
-            None => Ok(()),
-        }
+        self.alter(&fresh.key(), seen).await.map(drop)
     }
 
     /// The open or closing case of this code.
@@ -248,26 +242,33 @@ impl Cases {
         self.load(&format!("{PREFIX}{about}/{code}")).await
     }
 
-    /// A problem is gone; `what` says what changed.
-    pub async fn clear(&self, mut case: Case, at: Timestamp, version: u64, what: &str) -> Result<(), BusError> {
-        if case.over.is_some() || version <= case.version {
-            return Ok(());
-        }
-        self.note(&case, What::Over, at, Some(what)).await?;
-        case.version = version;
-        case.over = Some(at);
-        case.add(super::text::recovered(&case, at, what));
-        self.save(&case).await
+    /// A problem is gone; `what` says what changed. Seen again since it was read, it is not.
+    pub async fn clear(&self, case: Case, at: Timestamp, version: u64, what: &str) -> Result<(), BusError> {
+        let gone = |there: Option<Case>| {
+            let Some(mut case) = there else { return (None, None) };
+            if case.over.is_some() || version <= case.version {
+                return (Some(case), None);
+            }
+            let told = Change::of(&case, What::Over, at, Some(what));
+            case.version = version;
+            case.over = Some(at);
+            case.add(super::text::recovered(&case, at, what));
+            (Some(case), told)
+        };
+        self.alter(&case.key(), gone).await.map(drop)
     }
 
     /// As [`Cases::clear`], of what health or the warranty book found. Without a ticket to be closed, by a `desk` or one of an earlier
     /// configuration, it is forgotten at once.
     pub async fn end(&self, case: Case, desk: bool, at: Timestamp, what: &str) -> Result<(), BusError> {
         if !desk && case.ticket.is_none() {
-            if case.over.is_none() {
-                self.note(&case, What::Over, at, Some(what)).await?;
+            let forgotten = |there: Option<Case>| match there {
+                Some(other) if other != case => (Some(other), None),
+                _ => (None, Change::of(&case, What::Over, at, Some(what)).filter(|_| case.over.is_none())),
+            };
+            if self.alter(&case.key(), forgotten).await?.is_none() {
+                return Ok(());
             }
-            return self.forget(&case).await;
         }
         let version = at.0.max(case.version.saturating_add(1));
         self.clear(case, at, version, what).await
@@ -283,17 +284,44 @@ impl Cases {
         self.below(PREFIX).await
     }
 
-    /// Write a case.
-    pub async fn save(&self, case: &Case) -> Result<(), BusError> {
-        let key = case.key();
-        let bytes = serde_json::to_vec(case)
-            .map_err(|error| BusError::Corrupt { key: key.clone(), problem: error.to_string() })?;
-        self.0.set(&key, Some(&bytes), None).await
+    /// Forget a case, unless it is not what was read any more; whether it is gone.
+    pub async fn forget(&self, case: &Case) -> Result<bool, BusError> {
+        let left = self.change(&case.key(), |there| there.filter(|there| there != case)).await?;
+        Ok(left.is_none())
     }
 
-    /// Forget a case: it is over and its ticket is closed.
-    pub async fn forget(&self, case: &Case) -> Result<(), BusError> {
-        self.0.set(&case.key(), None, None).await
+    /// Change what is kept at a key: `decide` is given what is there and answers what is to be, again wherever somebody else was quicker. What is
+    /// there then.
+    pub(super) async fn change(
+        &self,
+        key: &str,
+        mut decide: impl FnMut(Option<Case>) -> Option<Case>,
+    ) -> Result<Option<Case>, BusError> {
+        self.alter(key, |there| (decide(there), None)).await
+    }
+
+    /// As [`Cases::change`], with what receivers of notices are to be told: it is noted first, so that a crash in between tells it twice.
+    async fn alter(
+        &self,
+        key: &str,
+        mut decide: impl FnMut(Option<Case>) -> (Option<Case>, Option<Change>),
+    ) -> Result<Option<Case>, BusError> {
+        for _ in 0..TRIES {
+            let bytes = self.0.get(key).await?;
+            let there = bytes.as_deref().map(|bytes| read(key, bytes)).transpose()?;
+            let (wanted, told) = decide(there.clone());
+            if wanted == there {
+                return Ok(there);
+            }
+            if let Some(change) = told {
+                notice::append(&*self.0, &change).await?;
+            }
+            let new = wanted.as_ref().map(serde_json::to_vec).transpose().map_err(|error| corrupt(key, &error))?;
+            if self.0.swap(key, bytes.as_deref(), new.as_deref(), None).await? {
+                return Ok(wanted);
+            }
+        }
+        Err(BusError::Unreachable(format!("`{key}` is changed faster than this can be decided")))
     }
 
     async fn below(&self, prefix: &str) -> Result<Vec<Case>, BusError> {
@@ -305,9 +333,14 @@ impl Cases {
     }
 
     async fn load(&self, key: &str) -> Result<Option<Case>, BusError> {
-        let Some(bytes) = self.0.get(key).await? else { return Ok(None) };
-        let case = serde_json::from_slice(&bytes)
-            .map_err(|error| BusError::Corrupt { key: key.to_owned(), problem: error.to_string() })?;
-        Ok(Some(case))
+        self.0.get(key).await?.map(|bytes| read(key, &bytes)).transpose()
     }
+}
+
+fn read(key: &str, bytes: &[u8]) -> Result<Case, BusError> {
+    serde_json::from_slice(bytes).map_err(|error| corrupt(key, &error))
+}
+
+fn corrupt(key: &str, error: &serde_json::Error) -> BusError {
+    BusError::Corrupt { key: key.to_owned(), problem: error.to_string() }
 }

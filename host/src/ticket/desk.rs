@@ -107,6 +107,9 @@ impl Desk {
             if !self.cases.0.elect("tickets", self.pace.role).await? {
                 return Ok(false);
             }
+            // As it is now: others write cases while those before it are brought.
+            let case = self.cases.get(&case.about, &case.fault.code).await?;
+            let Some(case) = case.filter(|case| self.is_due(case)) else { continue };
             let key = case.dedup_key();
             match self.bring(case).await? {
                 Ok(()) => {
@@ -161,54 +164,56 @@ impl Desk {
     }
 
     /// Bring one case as far as it goes.
-    async fn bring(&self, mut case: Case) -> Result<Result<(), Fault>, BusError> {
-        let lasted = case.over.map(|over| over.since(case.since));
-        if case.ticket.is_none() && lasted.is_some_and(|lasted| lasted < self.settings.after_ms) {
-            self.cases.forget(&case).await?;
-            return Ok(Ok(()));
+    async fn bring(&self, case: Case) -> Result<Result<(), Fault>, BusError> {
+        let mut left = Some(case);
+        while let Some(case) = left {
+            left = match self.step(&case).await? {
+                Ok(left) => left,
+                Err(fault) => return Ok(Err(fault)),
+            };
         }
-        let key = if let Some((key, _)) = &case.ticket {
-            key.clone()
-        } else {
-            let draft = self.draft(&case).await?;
-            match self.tracker.open(&case.about, &draft).await {
-                Ok((key, url)) => {
-                    tracing::info!(server = case.name, code = case.fault.code, ticket = key, "ticket opened");
-                    case.ticket = Some((key.clone(), url));
-                    self.cases.save(&case).await?;
-                    key
-                }
-                Err(fault) => return Ok(Err(fault)),
-            }
-        };
-        while let Some(text) = case.say.first().cloned() {
-            match self.tracker.comment(&case.about, &key, &text).await {
-                Ok(()) => {}
-                // Somebody deleted the ticket. What is over needs none; what lasts gets another.
+        Ok(Ok(()))
+    }
+
+    /// The next step of a case. It goes on from what others made of the case meanwhile; `None`: this is all for now.
+    async fn step(&self, case: &Case) -> Result<Result<Option<Case>, Fault>, BusError> {
+        let Some((key, _)) = &case.ticket else { return self.open(case).await };
+        if let Some(text) = case.say.first() {
+            return Ok(match self.tracker.comment(&case.about, key, text).await {
+                Ok(()) => Ok(self.cases.said(case, text).await?),
                 Err(fault) if fault.code == "not-found" => {
-                    case.ticket = None;
-                    if case.over.is_some() {
-                        self.cases.forget(&case).await?;
-                    } else {
-                        self.cases.save(&case).await?;
-                    }
-                    return Ok(Ok(()));
+                    self.cases.deleted(case).await?;
+                    Ok(None)
                 }
-                Err(fault) => return Ok(Err(fault)),
-            }
-            case.say.remove(0);
-            self.cases.save(&case).await?;
+                Err(fault) => Err(fault),
+            });
         }
         if case.over.is_some() {
-            match self.tracker.close(&case.about, &key).await {
+            match self.tracker.close(&case.about, key).await {
                 Ok(()) => {}
                 Err(fault) if fault.code == "not-found" => {}
                 Err(fault) => return Ok(Err(fault)),
             }
             tracing::info!(server = case.name, code = case.fault.code, ticket = key, "ticket closed");
-            self.cases.forget(&case).await?;
+            self.cases.closed(case).await?;
         }
-        Ok(Ok(()))
+        Ok(Ok(None))
+    }
+
+    async fn open(&self, case: &Case) -> Result<Result<Option<Case>, Fault>, BusError> {
+        let lasted = case.over.map(|over| over.since(case.since));
+        if lasted.is_some_and(|lasted| lasted < self.settings.after_ms) {
+            self.cases.forget(case).await?;
+            return Ok(Ok(None));
+        }
+        let draft = self.draft(case).await?;
+        Ok(match self.tracker.open(&case.about, &draft).await {
+            Ok(ticket) => {
+                tracing::info!(server = case.name, code = case.fault.code, ticket = ticket.0, "ticket opened");
+                Ok(self.cases.opened(case, &ticket).await?)
+            }
+            Err(fault) => Err(fault),
+        })
     }
 
     async fn draft(&self, case: &Case) -> Result<Draft, BusError> {

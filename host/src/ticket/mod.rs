@@ -12,6 +12,7 @@
 mod case;
 mod desk;
 mod follow;
+mod merge;
 mod notice;
 mod support;
 mod text;
