@@ -6,31 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farrier_lifecycle::{Fault, Retry, ServerId, Timestamp};
+use farrier_lifecycle::{ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::judge::{self, Judged, Parts};
+use super::course::leave;
+use super::judge::{self, Parts};
 use super::patient::{Patient, Track};
 use super::rack::{Group, GroupKey};
-use super::rule::{Rule, When};
+use super::rule::Rule;
 use super::sample::Sample;
 use super::silence::Silence;
-use super::verdict::{self, Line, SHOWN, Step, Verdict};
-use crate::plugin::wit::types::Health;
-use crate::ticket::Subject;
-
-/// Parts named in a text; more are counted.
-const NAMED: usize = 8;
-/// A log line is shown with what is found within this, milliseconds.
-const LINES_FOR: u64 = 3_600_000;
+use super::verdict::{Line, Step, Verdict};
 
 /// How servers of a rack become one.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// So many of a rack are one.
     pub servers: usize,
-    /// If they show within this of each other, milliseconds; one alone waits for it.
+    /// If they show within this of each other, milliseconds; one alone waits for it. What grows is said once in so long.
     pub window_ms: u64,
 }
 
@@ -117,7 +111,7 @@ impl Engine {
         patient.take(sample);
         for rule in &self.rules {
             let judged = judge::judge(rule, &who.driver, sample, &mut patient.memory);
-            patient.update(rule, judged, sample.at, &mut out, &mut self.groups);
+            patient.update(rule, judged, sample.at, self.settings.window_ms, &mut out, &mut self.groups);
         }
         self.settle(&who.id, sample.at, &mut out);
         out
@@ -210,6 +204,7 @@ impl Engine {
         let Some(track) = patient.tracks.get_mut(code) else { return };
         track.open = Some(now);
         track.within = None;
+        track.told = (now, track.parts.len());
         if let Some(track) = patient.tracks.get(code) {
             out.push(patient.verdict(rule, track, Step::Raise, now, ""));
         }
@@ -230,142 +225,5 @@ impl Engine {
                 }
             }
         }
-    }
-}
-
-/// Take a server out of the rack's fault it is part of.
-fn leave(groups: &mut BTreeMap<GroupKey, Group>, track: &Track, id: &ServerId) {
-    if let Some(group) = track.within.as_ref().and_then(|key| groups.get_mut(key)) {
-        group.members.remove(id);
-    }
-}
-
-impl Track {
-    /// Bad, and nobody was told.
-    pub(super) fn waits(&self) -> bool {
-        self.open.is_none() && self.within.is_none()
-    }
-
-    /// Bad for as long as the rule asks.
-    pub(super) fn confirmed(&self, rule: &Rule, now: Timestamp) -> bool {
-        self.good.is_none() && self.looks >= rule.looks && now.since(self.since) >= rule.for_ms
-    }
-}
-
-impl Patient {
-    /// Keep what may be shown.
-    fn take(&mut self, sample: &Sample) {
-        let Ok(seen) = &sample.seen else { return };
-        if !seen.readings.is_empty() {
-            self.readings = verdict::readings(&seen.readings);
-        }
-        let telling = seen.events.iter().filter(|entry| entry.severity != Health::Ok);
-        for entry in telling.filter(|entry| !judge::is_history(entry, sample.at, LINES_FOR)) {
-            if self.lines.len() >= SHOWN * 2 {
-                self.lines.pop_front();
-            }
-            self.lines.push_back(Line::from(entry));
-        }
-        self.lines.retain(|line| line.at.is_none_or(|at| sample.at.since(Timestamp(at)) <= LINES_FOR * 24));
-    }
-
-    fn update(
-        &mut self,
-        rule: &Rule,
-        judged: Judged,
-        at: Timestamp,
-        out: &mut Vec<Verdict>,
-        groups: &mut BTreeMap<GroupKey, Group>,
-    ) {
-        match judged {
-            Judged::Unknown => {}
-            Judged::Bad(parts) => {
-                let fresh = || Track { since: at, looks: 0, good: None, open: None, within: None, parts: Parts::new() };
-                let track = self.tracks.entry(rule.code.clone()).or_insert_with(fresh);
-                track.looks = track.looks.saturating_add(1);
-                track.good = None;
-                let known = track.parts.len();
-                let told = track.open.is_some();
-                if told {
-                    for (part, said) in parts {
-                        track.parts.entry(part).or_insert(said);
-                    }
-                } else {
-                    track.parts = parts;
-                }
-                if told && known < track.parts.len() && !matches!(rule.when, When::Log(_)) {
-                    let track = track.clone();
-                    out.push(self.verdict(rule, &track, Step::Grow, at, ""));
-                }
-            }
-            Judged::Good => {
-                let Some(track) = self.tracks.get_mut(&rule.code) else { return };
-                let good = *track.good.get_or_insert(at);
-                if !track.waits() && at.since(good) < rule.clear_after_ms {
-                    return;
-                }
-                let Some(track) = self.tracks.remove(&rule.code) else { return };
-                leave(groups, &track, &self.who.id);
-                if track.open.is_some() {
-                    out.push(self.verdict(rule, &track, Step::Clear, at, "the controller shows it as good again"));
-                }
-            }
-        }
-    }
-
-    /// A decision about one of this server's faults.
-    pub(super) fn verdict(&self, rule: &Rule, track: &Track, step: Step, at: Timestamp, note: &str) -> Verdict {
-        let count = match self.memory.hits.get(&rule.code) {
-            Some(hits) => hits.iter().map(|hit| hit.weight).fold(0, u32::saturating_add),
-            None => u32::try_from(track.parts.len()).unwrap_or(u32::MAX),
-        };
-        let text = rule.text.replace("{parts}", &listed(track.parts.values())).replace("{count}", &count.to_string());
-        let fault = Fault::new(&rule.code, Retry::Never, rule.blame, text);
-        let fault = match &rule.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        };
-        let fits = |line: &&Line| match (&rule.log, &rule.when) {
-            (Some(pattern), _) => pattern.is_match(&line.message),
-            (None, When::Log(when)) => when.message.as_ref().is_none_or(|pattern| pattern.is_match(&line.message)),
-            (None, _) => false,
-        };
-        let lines: Vec<&Line> = self.lines.iter().filter(fits).collect();
-        let latest = lines.iter().skip(lines.len().saturating_sub(SHOWN)).copied();
-        Verdict {
-            about: Subject::Server(self.who.id.clone()),
-            name: self.who.name.clone(),
-            step,
-            fault,
-            severity: rule.severity,
-            since: track.since,
-            at,
-            shown: verdict::shown(&self.readings, latest),
-            note: note.to_owned(),
-        }
-    }
-
-    fn unruled(&self, code: &str, track: &Track, at: Timestamp) -> Verdict {
-        Verdict {
-            about: Subject::Server(self.who.id.clone()),
-            name: self.who.name.clone(),
-            step: Step::Clear,
-            fault: Fault::new(code, Retry::Never, farrier_lifecycle::Blame::Operator, "the rule is turned off"),
-            severity: super::rule::Severity::Warning,
-            since: track.since,
-            at,
-            shown: Value::Null,
-            note: "the rule was turned off".to_owned(),
-        }
-    }
-}
-
-/// A few of them, and how many more there are.
-pub(super) fn listed<'a>(all: impl Iterator<Item = &'a String>) -> String {
-    let all: Vec<&str> = all.map(String::as_str).collect();
-    let named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join("; ");
-    match all.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named}; and {more} more"),
     }
 }

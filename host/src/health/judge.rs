@@ -1,6 +1,7 @@
 //! What one look means for one rule.
 //!
-//! Promises that what was not looked at says nothing: a look without an inventory neither finds a drive failing nor finds it well. Not
+//! Promises that what was not looked at says nothing: a look without an inventory neither finds a drive failing nor finds it well; and bounds on
+//! what is judged and remembered, whatever a controller answers: [`MOST`] of each kind, [`SUPPLIES`] power supplies, texts of 300 letters. Not
 //! obvious: a log has no "now". An entry counts for `within_ms` from when it was read, not by the controller's clock, which may be wrong;
 //! only an entry whose own time is believable and long past is passed over.
 
@@ -10,7 +11,7 @@ use farrier_lifecycle::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{LogWhen, Rule, SensorWhen, Severity, When};
-use super::sample::{Sample, Seen};
+use super::sample::{MOST, SUPPLIES, Sample, Seen};
 use crate::plugin::wit::bmc_driver::Inventory;
 use crate::plugin::wit::event_log::Entry;
 use crate::plugin::wit::telemetry::{Quantity, Reading};
@@ -23,7 +24,7 @@ pub type Parts = BTreeMap<String, String>;
 const CLOCK: u64 = 1_577_836_800_000;
 /// Entries kept for one rule.
 const HITS: usize = 64;
-/// Letters of a message that are kept.
+/// Letters of a message or name that are kept.
 const SAID: usize = 300;
 
 /// What a look says.
@@ -39,6 +40,7 @@ pub enum Judged {
 
 impl Judged {
     fn of(parts: Parts) -> Self {
+        let parts: Parts = parts.into_iter().take(MOST).map(|(part, said)| (clipped(&part), clipped(&said))).collect();
         if parts.is_empty() { Self::Good } else { Self::Bad(parts) }
     }
 }
@@ -72,7 +74,7 @@ pub struct Memory {
 pub fn judge(rule: &Rule, driver: &str, sample: &Sample, memory: &mut Memory) -> Judged {
     let seen = match (&rule.when, &sample.seen) {
         (When::Look { codes }, Err(fault)) if codes.contains(&fault.code) => {
-            return Judged::Bad(Parts::from([("controller".to_owned(), fault.text.clone())]));
+            return Judged::of(Parts::from([("controller".to_owned(), fault.text.clone())]));
         }
         // Whatever it says instead, it was not this.
         (When::Look { .. }, _) => return Judged::Good,
@@ -82,10 +84,10 @@ pub fn judge(rule: &Rule, driver: &str, sample: &Sample, memory: &mut Memory) ->
     };
     match &rule.when {
         When::Look { .. } => Judged::Good,
-        When::Sensor(when) => sensors(when, &seen.readings),
+        When::Sensor(when) => sensors(when, seen),
         When::PowerSupply(at) => supplies(*at, seen, memory),
         When::Drive(at) => with(seen, |inventory| {
-            let bad = inventory.drives.iter().filter(|drive| worse(drive.health, *at));
+            let bad = inventory.drives.iter().take(MOST).filter(|drive| worse(drive.health, *at));
             bad.map(|drive| {
                 let serial = drive.serial.as_deref().map(|serial| format!(", serial {serial}")).unwrap_or_default();
                 (drive.slot.clone(), format!("{} {}{serial} ({})", drive.slot, drive.model, word(drive.health)))
@@ -93,7 +95,7 @@ pub fn judge(rule: &Rule, driver: &str, sample: &Sample, memory: &mut Memory) ->
             .collect()
         }),
         When::Endurance(below) => with(seen, |inventory| {
-            let left = inventory.drives.iter().filter_map(|drive| Some((drive, drive.endurance_left?)));
+            let left = inventory.drives.iter().take(MOST).filter_map(|drive| Some((drive, drive.endurance_left?)));
             left.filter(|(_, left)| f64::from(*left) < *below)
                 .map(|(drive, left)| (drive.slot.clone(), format!("{} {} has {left} % left", drive.slot, drive.model)))
                 .collect()
@@ -138,7 +140,7 @@ pub const fn unit(quantity: Quantity) -> &'static str {
     }
 }
 
-fn sensors(when: &SensorWhen, readings: &[Reading]) -> Judged {
+fn sensors(when: &SensorWhen, seen: &Seen) -> Judged {
     let ours = |reading: &&Reading| {
         (when.quantities.is_empty() || when.quantities.contains(&reading.quantity))
             && when.sensor.as_ref().is_none_or(|name| name.is_match(&reading.sensor))
@@ -152,7 +154,7 @@ fn sensors(when: &SensorWhen, readings: &[Reading]) -> Judged {
             || when.below.is_some_and(|below| reading.value < below)
     };
     let mut any = false;
-    let all = readings.iter().filter(ours).inspect(|_| any = true);
+    let all = seen.sensors().filter(ours).inspect(|_| any = true);
     let parts: Parts = all
         .filter(bad)
         .map(|one| {
@@ -167,7 +169,7 @@ fn sensors(when: &SensorWhen, readings: &[Reading]) -> Judged {
 /// The number in a text such as `PSU.Slot.2` or `Bay 1`.
 fn number(text: &str) -> Option<String> {
     let digits: String =
-        text.chars().rev().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        text.chars().rev().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).take(SAID).collect();
     let digits: String = digits.chars().rev().collect();
     (!digits.is_empty()).then_some(digits)
 }
@@ -178,22 +180,26 @@ fn supplies(at: Severity, seen: &Seen, memory: &mut Memory) -> Judged {
         known = true;
         memory.supplies_bad.clear();
         let mut here = BTreeSet::new();
-        for (index, supply) in inventory.power_supplies.iter().enumerate() {
+        for (index, supply) in inventory.power_supplies.iter().take(SUPPLIES).enumerate() {
             let number = number(&supply.slot).unwrap_or_else(|| (index + 1).to_string());
             if worse(supply.health, at) {
                 let model = supply.model.as_deref().unwrap_or_default();
                 let said = format!("{} {model} ({})", supply.slot, word(supply.health));
-                memory.supplies_bad.insert(number.clone(), said);
+                memory.supplies_bad.insert(number.clone(), clipped(&said));
             }
             here.insert(number);
         }
         for gone in memory.supplies.difference(&here).filter(|_| !here.is_empty()) {
             memory.supplies_bad.insert(gone.clone(), format!("power supply {gone} is gone"));
         }
-        memory.supplies.extend(here);
+        for number in here {
+            if memory.supplies.len() < SUPPLIES {
+                memory.supplies.insert(number);
+            }
+        }
     }
     let mut parts = memory.supplies_bad.clone();
-    for reading in seen.readings.iter().filter(|reading| reading.sensor.starts_with("psu")) {
+    for reading in seen.sensors().filter(|reading| reading.sensor.starts_with("psu")) {
         let Some(number) = number(&reading.sensor) else { continue };
         known = true;
         if worse(reading.health, at) {
@@ -209,19 +215,26 @@ fn links(seen: &Seen, off_below_watts: f64, memory: &mut Memory) -> Judged {
     let Some(inventory) = &seen.inventory else { return Judged::Unknown };
     let mut down = Parts::new();
     let mut up = 0_usize;
-    for nic in &inventory.nics {
+    let mut here = BTreeSet::new();
+    for nic in inventory.nics.iter().take(MOST) {
+        let mac = clipped(&nic.mac);
         match nic.link_up {
             Some(true) => {
                 up += 1;
-                memory.links.insert(nic.mac.clone(), nic.name.clone());
+                memory.links.insert(mac.clone(), clipped(&nic.name));
             }
-            Some(false) if memory.links.contains_key(&nic.mac) => {
-                down.insert(nic.mac.clone(), format!("{} ({})", nic.name, nic.mac));
+            Some(false) if memory.links.contains_key(&mac) => {
+                down.insert(mac.clone(), format!("{} ({mac})", nic.name));
             }
             _ => {}
         }
+        here.insert(mac);
     }
-    let drawn = seen.readings.iter().filter(|one| one.quantity == Quantity::PowerWatts).map(|one| one.value);
+    // Adapters are replaced; of those that are gone for good none is missed.
+    if memory.links.len() > MOST {
+        memory.links.retain(|mac, _| here.contains(mac));
+    }
+    let drawn = seen.sensors().filter(|one| one.quantity == Quantity::PowerWatts).map(|one| one.value);
     let off = drawn.fold(0.0, f64::max) < off_below_watts;
     // Nothing is said of the links of a server that is off: it may come back, and they with it.
     if up == 0 && off && !down.is_empty() { Judged::Unknown } else { Judged::of(down) }
@@ -273,5 +286,10 @@ fn matches(when: &LogWhen, entry: &Entry) -> bool {
 
 fn part(when: &LogWhen, message: &str) -> String {
     let found = when.part.as_ref().and_then(|pattern| pattern.find(message)).map(|found| found.as_str());
-    found.unwrap_or(message).chars().take(SAID).collect()
+    clipped(found.unwrap_or(message))
+}
+
+/// As much of a text as is kept.
+pub fn clipped(text: &str) -> String {
+    text.chars().take(SAID).collect()
 }

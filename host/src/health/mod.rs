@@ -4,6 +4,7 @@
 //! or as its rack's, and cleared once. [`Watch`] alone does I/O: it keeps the engine's state in the store, where a restart finds it, and
 //! makes cases of what the engine decides. Does not: ask controllers (`monitor` does) or open tickets (`ticket` does).
 
+mod course;
 mod engine;
 mod judge;
 mod patient;
@@ -18,7 +19,7 @@ pub use engine::{Engine, Settings, Who};
 pub use patient::Patient;
 pub use rack::{Group, GroupKey};
 pub use rule::{Rule, RuleError, Severity, load};
-pub use sample::{Sample, Seen};
+pub use sample::{MOST, SUPPLIES, Sample, Seen};
 pub use silence::{LONGEST, Scope, Silence, Silences};
 pub use verdict::{Step, Verdict};
 pub use watch::Watch;

@@ -26,8 +26,11 @@ pub(super) struct Track {
     pub(super) open: Option<Timestamp>,
     /// Part of the rack's.
     pub(super) within: Option<GroupKey>,
-    /// Every part that was bad since it began.
+    /// Parts that were bad since it began, no more than a look has.
     pub(super) parts: Parts,
+    /// When that was last said, and how many they were.
+    #[serde(default)]
+    pub(super) told: (Timestamp, usize),
 }
 
 /// What is known of one server.

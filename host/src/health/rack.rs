@@ -9,7 +9,8 @@ use farrier_lifecycle::{Fault, Retry, ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::engine::{Engine, Who, listed};
+use super::course::listed;
+use super::engine::{Engine, Who};
 use super::patient::Track;
 use super::rule::{By, Rule};
 use super::verdict::{Step, Verdict};

@@ -4,7 +4,7 @@ use farrier_lifecycle::{Fault, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::judge::{unit, word};
+use super::judge::{clipped, unit, word};
 use super::rule::Severity;
 use crate::plugin::wit::event_log::Entry;
 use crate::plugin::wit::telemetry::Reading;
@@ -61,8 +61,7 @@ pub struct Line {
 
 impl From<&Entry> for Line {
     fn from(entry: &Entry) -> Self {
-        let message = entry.message.chars().take(300).collect();
-        Self { at: entry.at, severity: word(entry.severity).to_owned(), message }
+        Self { at: entry.at, severity: word(entry.severity).to_owned(), message: clipped(&entry.message) }
     }
 }
 
@@ -74,7 +73,7 @@ pub fn readings(all: &[Reading]) -> Vec<Value> {
     shown
         .map(|one| {
             let (unit, status) = (unit(one.quantity), word(one.health));
-            json!({ "name": one.sensor, "value": one.value, "unit": unit, "status": status })
+            json!({ "name": clipped(&one.sensor), "value": one.value, "unit": unit, "status": status })
         })
         .collect()
 }

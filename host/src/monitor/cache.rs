@@ -13,14 +13,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use farrier_lifecycle::{Facts, ServerId, Timestamp};
 
 use crate::firmware::Catalogue;
+use crate::health::{MOST, SUPPLIES};
 use crate::plugin::wit::bmc_driver::Inventory;
 use crate::plugin::wit::telemetry::{Quantity, Reading};
 use crate::plugin::wit::types::Health;
 
-/// Of each quantity, and of drives, links and components.
-pub const MOST: usize = 64;
-/// Power supplies.
-const SUPPLIES: usize = 16;
 /// Characters of a name.
 const LETTERS: usize = 64;
 /// Names kept to be shared; beyond that those nobody uses are dropped.
