@@ -6,11 +6,15 @@ mod order_support;
 mod service_support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::Rig;
+use bus::server::Server as Store;
+use farrier::bus::Bus;
 use farrier::config::{self, Bmc, Tickets};
 use farrier::fault::Fault;
 use farrier::plugin::wit::ticketing::{Draft, Priority};
@@ -114,6 +118,67 @@ async fn a_server_without_a_serial_has_a_reason_until_it_has_one() {
     book.round().await.unwrap();
     let support = of(&*rig.bus, &known.id).await.unwrap().unwrap();
     assert_eq!(support.reason.as_deref(), Some("no source is configured for HPE"));
+}
+
+const HOUR: u64 = 3_600_000;
+
+/// A book of one host, with nobody to ask but the file.
+fn book(bus: &Arc<dyn Bus>, csv: &Path) -> Book {
+    let broker = Arc::new(Broker::new(&Bmc::default(), Arc::new(MemoryPins::default())).unwrap());
+    Book::new(bus.clone(), broker, Some(csv.to_owned()), Vec::new())
+}
+
+/// Hosts of one store: a host that starts anew is the same to the embedded one.
+async fn hosts() -> Vec<(Rig, Arc<dyn Bus>)> {
+    let rig = Rig::sqlite_memory();
+    let mut hosts = vec![(Rig::new(rig.bus.clone(), rig.clock.clone()), rig.bus)];
+    if let Some(store) = Store::start("warranty_hosts") {
+        let clock = bus::Stepped::default();
+        let open = || -> Arc<dyn Bus> { Arc::new(store.bus(&clock.settings())) };
+        let (mut rig, other) = (Rig::new(open(), clock.clone()), open());
+        assert_eq!(rig.bus.check().await.unwrap(), Vec::<String>::new());
+        rig.keep.push(Box::new(store));
+        hosts.push((rig, other));
+    }
+    hosts
+}
+
+#[tokio::test]
+async fn several_hosts_make_one_round_a_day() {
+    for (rig, bus) in hosts().await {
+        server(&rig, 1, "HPE", "MXQ00001").await;
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("warranty.csv");
+        std::fs::write(&csv, "serial,level,starts,ends\nMXQ00001,Tech Care,,2029-12-31\n").unwrap();
+        let (one, other, rounds) = (book(&rig.bus, &csv), book(&bus, &csv), AtomicUsize::new(0));
+        let tell = |_: Server, _: Support| {
+            rounds.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }
+        };
+        let at = |hours: u64| rig.clock.now().plus(hours * HOUR);
+        let hours = Duration::from_hours;
+        let made = || rounds.load(Ordering::SeqCst);
+        assert_eq!(one.turn(at(0), &tell).await.unwrap(), hours(24));
+        // The role is over by now, and the other host has it: the round is of today.
+        rig.clock.step(HOUR);
+        assert_eq!(other.turn(at(0), &tell).await.unwrap(), hours(23));
+        assert_eq!(book(&bus, &csv).turn(at(1), &tell).await.unwrap(), hours(22), "and after a restart");
+        assert_eq!(made(), 1);
+        // Whoever comes first when it is due makes the next.
+        assert_eq!(other.turn(at(23), &tell).await.unwrap(), hours(24));
+        rig.clock.step(HOUR);
+        assert_eq!(one.turn(at(23), &tell).await.unwrap(), hours(23));
+        assert_eq!(made(), 2);
+        // A file that was edited is read, and one that cannot be is tried again sooner, by one of them.
+        std::fs::write(&csv, "serial,level,starts,ends\nMXQ00001,Tech Care,,soon\n").unwrap();
+        assert_eq!(one.turn(at(24), &tell).await.unwrap(), hours(1));
+        rig.clock.step(HOUR / 2);
+        assert_eq!(other.turn(at(24), &tell).await.unwrap(), hours(1) / 2);
+        assert_eq!(made(), 3);
+        // The clock of the host before was wrong.
+        assert_eq!(other.turn(at(0), &tell).await.unwrap(), hours(1));
+        assert_eq!(made(), 4);
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use farrier_lifecycle::{Blame, Fault, Retry, ServerId, Timestamp};
 use serde_json::Value;
 
-use super::patient::{Patient, Track};
 use super::judge::{self, Judged, Parts};
+use super::patient::{Patient, Track};
 use super::rack::{Group, GroupKey};
 use super::rule::{Rule, Severity, When};
 use super::sample::{MOST, Sample};

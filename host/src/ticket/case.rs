@@ -215,7 +215,9 @@ impl Cases {
 
     async fn put(&self, fresh: Case, at: Timestamp, newness: u64) -> Result<(), BusError> {
         let seen = |there: Option<Case>| {
-            let Some(mut case) = there else { return (Some(fresh.clone()), Change::of(&fresh, What::Raised, at, None)) };
+            let Some(mut case) = there else {
+                return (Some(fresh.clone()), Change::of(&fresh, What::Raised, at, None));
+            };
             if newness <= case.version {
                 return (Some(case), None);
             }

@@ -2,6 +2,9 @@
 //!
 //! Promises one round a day over every server, a hundred serials in one question, and an answer for each: an end or a reason. Alerts
 //! at 90, 30 and 7 days as one case that is said again, and cleared when the end moved away. Elected, so that several hosts ask once.
+//!
+//! Not obvious: the role ends long before the day does, so the last round is in the store: a host that has the role next
+//! finds it there, and so does one that starts anew. Other sources, or another CSV, make a round of their own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farrier_lifecycle::{Blame, Fault, Retry, Server, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{Line, PREFIX, Support, of, parse};
@@ -25,6 +30,8 @@ const URGENT: i64 = 7;
 pub const CODE: &str = "warranty-ending";
 /// The operator's file, as a source.
 const CSV: &str = "csv";
+/// Where the last round is kept in the store.
+const LAST: &str = "warranty:round";
 const AT_ONCE: usize = 100;
 const ROUND: Duration = Duration::from_hours(24);
 const AGAIN: Duration = Duration::from_hours(1);
@@ -36,6 +43,24 @@ pub struct Source {
     pub matches: String,
     /// The plugin.
     pub service: Service,
+}
+
+/// A round that was made.
+#[derive(Serialize, Deserialize)]
+struct Last {
+    /// When it began.
+    at: Timestamp,
+    /// Every source answered.
+    whole: bool,
+    /// Who was asked.
+    asked: Vec<String>,
+}
+
+impl Last {
+    /// Until the next: a source that did not answer is asked again sooner.
+    const fn pause(&self) -> Duration {
+        if self.whole { ROUND } else { AGAIN }
+    }
 }
 
 /// See the module.
@@ -99,6 +124,55 @@ impl Book {
             self.keep(server, support).await?;
         }
         Ok((answers, faults))
+    }
+
+    /// Make a round if one is due, and `tell` what is known of each server. After how long there is something to do again.
+    ///
+    /// # Errors
+    /// When the store does not answer; the round is made again.
+    pub async fn turn<F, Told>(&self, at: Timestamp, tell: &F) -> Result<Duration, BusError>
+    where
+        F: Fn(Server, Support) -> Told + Send,
+        Told: Future<Output = Result<(), BusError>> + Send,
+    {
+        if !self.bus.elect("warranty", ROLE).await? {
+            return Ok(AGAIN);
+        }
+        if let Some(rest) = self.rest(at).await? {
+            return Ok(rest);
+        }
+        let (answers, faults) = self.round().await?;
+        for fault in &faults {
+            let (code, cause, hint) = (&fault.code, &fault.text, fault.hint.as_deref());
+            tracing::warn!(code, cause, hint, "a warranty source did not answer");
+        }
+        for (server, support) in answers {
+            tell(server, support).await?;
+        }
+        let last = Last { at, whole: faults.is_empty(), asked: self.asked() };
+        let bytes = serde_json::to_vec(&last)
+            .map_err(|error| BusError::Corrupt { key: LAST.to_owned(), problem: error.to_string() })?;
+        self.bus.set(LAST, Some(&bytes), None).await?;
+        Ok(last.pause())
+    }
+
+    /// How long the last round, whoever made it, is good for; `None`: one is due.
+    async fn rest(&self, at: Timestamp) -> Result<Option<Duration>, BusError> {
+        let Some(bytes) = self.bus.get(LAST).await? else { return Ok(None) };
+        // Of another version's shape: a round too many.
+        let Ok(last) = serde_json::from_slice::<Last>(&bytes) else { return Ok(None) };
+        // A clock that was set back must not put off the next one for longer than a round is good for.
+        let known = last.asked == self.asked() && last.at <= at;
+        let rest = last.pause().checked_sub(Duration::from_millis(at.since(last.at)));
+        Ok(rest.filter(|rest| known && !rest.is_zero()))
+    }
+
+    /// Who is asked: a source that was added, or another CSV, does not wait until tomorrow.
+    fn asked(&self) -> Vec<String> {
+        let digest = |path| format!("{:x}", Sha256::digest(std::fs::read(path).unwrap_or_default()));
+        let csv = self.csv_file.as_ref().map(|path| format!("{CSV} {}", digest(path)));
+        let source = |one: &Source| format!("{} {}", one.matches, one.service.driver().name());
+        csv.into_iter().chain(self.sources.iter().map(source)).collect()
     }
 
     fn lines(&self) -> Result<BTreeMap<String, Line>, Fault> {
@@ -219,10 +293,9 @@ where
     Told: Future<Output = Result<(), BusError>> + Send,
 {
     loop {
-        let pause = match stop.run_until_cancelled(turn(&book, &tell)).await {
+        let pause = match stop.run_until_cancelled(book.turn(now(), &tell)).await {
             None => return,
-            Some(Ok(true)) => ROUND,
-            Some(Ok(false)) => AGAIN,
+            Some(Ok(pause)) => pause,
             Some(Err(error)) => {
                 tracing::warn!(%error, "warranty: the store does not answer");
                 AGAIN
@@ -232,23 +305,4 @@ where
             return;
         }
     }
-}
-
-/// Whether every source answered.
-async fn turn<F, Told>(book: &Book, tell: &F) -> Result<bool, BusError>
-where
-    F: Fn(Server, Support) -> Told + Send,
-    Told: Future<Output = Result<(), BusError>> + Send,
-{
-    if !book.bus.elect("warranty", ROLE).await? {
-        return Ok(false);
-    }
-    let (answers, faults) = book.round().await?;
-    for fault in &faults {
-        tracing::warn!(code = fault.code, cause = fault.text, hint = fault.hint, "a warranty source did not answer");
-    }
-    for (server, support) in answers {
-        tell(server, support).await?;
-    }
-    Ok(faults.is_empty())
 }
