@@ -202,6 +202,9 @@ impl Site {
     }
 }
 
+/// During which request, what happens; then whether the fault lasts, how many tickets it had, and what must have been said.
+type Course = (&'static str, &'static [Act], bool, usize, &'static [&'static str]);
+
 /// Each in the store of this machine and in the shared one.
 async fn sites(test: &str) -> Vec<Site> {
     let rigs = [Some(Rig::sqlite_memory()), Rig::redis(test).await];
@@ -210,8 +213,7 @@ async fn sites(test: &str) -> Vec<Site> {
 
 #[tokio::test]
 async fn what_happens_while_the_ticket_system_is_asked_is_not_lost() {
-    // What happens during which request; then: does the fault last, how many tickets it had, and what must have been said.
-    let cases: [(&str, &[Act], bool, usize, &[&str]); 10] = [
+    let cases: [Course; 10] = [
         ("open", &[Over], false, 1, &["it is well"]),
         ("open", &[Found("fan 2")], true, 1, &["fan 2"]),
         ("open", &[Over, Found("fan 2")], true, 1, &["it is well", "it is back"]),

@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use farrier_lifecycle::{ServerId, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::course::leave;
-use super::judge::{self, Parts};
+use super::judge;
 use super::patient::{Patient, Track};
 use super::rack::{Group, GroupKey};
 use super::rule::Rule;
 use super::sample::Sample;
 use super::silence::Silence;
-use super::verdict::{Line, Step, Verdict};
+use super::verdict::{Step, Verdict};
 
 /// How servers of a rack become one.
 #[derive(Clone, Copy, Debug)]

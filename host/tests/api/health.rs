@@ -67,7 +67,8 @@ async fn faults_of_hardware_in_service_are_work_for_hands_and_not_to_be_tried_ag
     // Of a stage: that is told by the record, while it stands.
     let fault = Fault::new("drive-missing", Retry::Never, Blame::Hardware, "as a test has it");
     let (at, version, stage) = (Timestamp(1), 1, Some(Stage::Validate));
-    let told = Problem { server: server.id.clone(), name: server.label().to_owned(), stage, fault, at, version };
+    let (id, name) = (server.id.clone(), server.label().to_owned());
+    let told = Problem { server: id, name, stage, fault, at, version, warning: false };
     cases.raise(&told).await.unwrap();
     let over = finding(about.clone(), server.label(), "memory-failed");
     cases.find(&over).await.unwrap();

@@ -131,6 +131,14 @@ impl Bus for Told {
         self.inner.bury(entry, code, reason).await
     }
 
+    async fn discard(&self, entry: &Entry) -> Result<(), BusError> {
+        self.inner.discard(entry).await
+    }
+
+    async fn sweep(&self) -> Result<u64, BusError> {
+        self.inner.sweep().await
+    }
+
     async fn dead(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError> {
         self.inner.dead(limit).await
     }
