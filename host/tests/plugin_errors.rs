@@ -69,7 +69,10 @@ fn the_table_of_the_guard_is_right() {
         ),
         ("`serve --observe`", Denied::Observing { action: Action::Power }),
         ("a function that only looks asked to change something", Denied::LookOnly),
-        ("the worker's lease on the server is not confirmed", Denied::LeaseUnconfirmed { server: text() }),
+        (
+            "the worker's lease on the server is not confirmed, or its attempt is not wanted any more",
+            Denied::LeaseUnconfirmed { server: text() },
+        ),
         ("where the server stands could not be read", Denied::Unknown { server: text(), cause: text() }),
         ("a granted firmware image is not there, or not the one its digest names", Denied::Image { problem: text() }),
     ] {
