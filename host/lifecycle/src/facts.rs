@@ -55,6 +55,9 @@ pub struct Facts {
     /// `iLO 6`, `iDRAC9`, with its firmware version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controller: Option<String>,
+    /// Who else manages the server, as the controller says: a fleet tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// Name of the inventory's rack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
@@ -84,7 +87,8 @@ impl Facts {
         self.bmc_interface.as_deref().unwrap_or("bmc")
     }
 
-    /// Take over what `newer` knows; what it does not know stays. Unit and height are of the rack: a newer rack brings its own, or none.
+    /// Take over what `newer` knows; what it does not know stays. Unit and height are of the rack, and a manager of its controller: a newer one
+    /// brings its own, or none.
     pub fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
             if new.is_some() {
@@ -101,6 +105,7 @@ impl Facts {
             model,
             serial,
             controller,
+            manager,
             rack,
             unit,
             units,
@@ -116,7 +121,10 @@ impl Facts {
         take(&mut self.vendor, vendor);
         take(&mut self.model, model);
         take(&mut self.serial, serial);
-        take(&mut self.controller, controller);
+        if controller.is_some() {
+            self.controller = controller;
+            self.manager = manager;
+        }
         if rack.is_some() {
             self.rack = rack;
             self.unit = unit;
@@ -157,6 +165,20 @@ mod tests {
             (Some(2), None),
             "the server is as high everywhere, the rack is another"
         );
+    }
+
+    #[test]
+    fn a_manager_goes_with_what_the_controller_said_last() {
+        let said = |manager: Option<&str>| Facts {
+            controller: Some("iLO 6 1.5".to_owned()),
+            manager: manager.map(str::to_owned),
+            ..Facts::default()
+        };
+        let mut facts = said(Some("OneView"));
+        facts.merge(at("A01", None));
+        assert_eq!(facts.manager.as_deref(), Some("OneView"), "who does not ask the controller changes nothing");
+        facts.merge(said(None));
+        assert_eq!(facts.manager, None, "it was let go");
     }
 
     #[test]

@@ -18,6 +18,11 @@ use crate::plugin::wit::bmc_driver::{Identity, Inventory};
 use crate::plugin::wit::types::Error;
 use crate::plugin::{CallError, ControllerAuth, Driver, Lend};
 
+/// What a driver's identity calls a manager beside us, in its `extra`.
+const MANAGER: &str = "external-manager";
+/// Letters of its name that are kept.
+const MANAGER_NAME: usize = 80;
+
 /// Find, identify, check, read.
 pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     let server = work.server();
@@ -41,12 +46,14 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     work.say("reading its inventory");
     let inventory = driver.read_inventory(&lend).await?;
     work.keep(Kind::Inventory, evidence::inventory(&inventory)).await?;
+    let managed = manager(&identity).map(|one| format!("; managed by `{one}`, says the controller"));
     let evidence = format!(
-        "{} {} driven by {name}; {}; {}",
+        "{} {} driven by {name}; {}; {}{}",
         identity.vendor,
         identity.model,
         checked.join(", "),
-        contents(&inventory)
+        contents(&inventory),
+        managed.unwrap_or_default()
     );
     let facts = facts(&expected, heights, &identity, &inventory, name);
     Ok(Outcome::Done { facts: Box::new(facts), marks: Vec::new(), evidence })
@@ -168,10 +175,18 @@ fn facts(expected: &Expected, heights: Heights, identity: &Identity, inventory: 
         model: Some(identity.model.clone()),
         serial: Some(identity.serial.clone()),
         controller: Some(format!("{} {}", identity.controller, identity.controller_version)),
+        manager: manager(identity),
         hardware: Some(hardware(inventory)),
         boot_macs,
         ..known(expected, heights)
     }
+}
+
+/// Who else manages the server, as its controller says.
+fn manager(identity: &Identity) -> Option<String> {
+    let (_, name) = identity.extra.iter().find(|(key, _)| key == MANAGER)?;
+    let name: String = name.trim().chars().filter(|letter| !letter.is_control()).take(MANAGER_NAME).collect();
+    Some(name).filter(|name| !name.is_empty())
 }
 
 /// The inventory in numbers.
@@ -203,5 +218,29 @@ mod tests {
         let moved = "BMC IP mismatch: NetBox record=10.0.0.1, DHCP offered=10.0.0.2";
         assert_eq!(audited("10.0.0.1".parse().ok(), leased).as_deref(), Some(moved));
         assert_eq!(audited(None, leased).as_deref(), Some("BMC IP 10.0.0.2 leased (none is on record)"));
+    }
+
+    #[test]
+    fn a_manager_is_read_from_what_any_driver_adds() {
+        let named = |key: &str, name: &str| {
+            let identity = Identity {
+                vendor: "HPE".to_owned(),
+                model: "x".to_owned(),
+                serial: "x".to_owned(),
+                sku: None,
+                uuid: None,
+                controller: "iLO 6".to_owned(),
+                controller_version: "1".to_owned(),
+                redfish_version: None,
+                bmc_mac: None,
+                asset_tag: None,
+                extra: vec![("post-state".to_owned(), "Off".to_owned()), (key.to_owned(), name.to_owned())],
+            };
+            manager(&identity)
+        };
+        assert_eq!(named("external-manager", " HPE\n OneView ").as_deref(), Some("HPE OneView"));
+        assert_eq!(named("external-manager", &"x".repeat(200)).map(|name| name.len()), Some(MANAGER_NAME));
+        assert_eq!(named("external-manager", " "), None);
+        assert_eq!(named("asset", "OneView"), None);
     }
 }

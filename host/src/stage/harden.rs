@@ -6,6 +6,8 @@
 //! Not obvious: that the baseline is being brought on is committed before it is. An attempt that ends half-way leaves settings that read well
 //! and hold only after a restart of the controller, so the one after it restarts the controller whether or not it changes anything.
 
+use std::fmt;
+
 use farrier_lifecycle::{Blame, Fault, Mark, Outcome, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +54,9 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     let config = &work.parts.config;
     // Where update is off nothing is registered, and so nothing is owned.
     let tool = config.fleet(driver_name, server.facts.site.as_deref()).filter(|_| config.policy.update.on().is_some());
-    // What the fleet tool owns is audited and reported, and not changed behind its back.
-    let owned = |one: &ControlPolicy| tool.is_some_and(|tool| tool.owns(&one.id));
+    let owner = tool.map(Owner::Tool).or_else(|| work.manager().map(Owner::Manager));
+    // What somebody else owns is audited and reported, and not changed behind its back.
+    let owned = |one: &ControlPolicy| owner.as_ref().is_some_and(|owner| owner.owns(&one.id));
     let (theirs, ours): (Vec<&ControlPolicy>, Vec<&ControlPolicy>) = policy.iter().copied().partition(|one| owned(one));
     let all: Vec<ControlPolicy> =
         policy.iter().map(|one| ControlPolicy { require: one.require && !owned(one), ..(*one).clone() }).collect();
@@ -66,7 +69,7 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     let changed = if memo.reset.is_some() {
         memo.changed.clone()
     } else if ours.is_empty() {
-        "nothing of ours to change".to_owned()
+        nothing_of_ours(owner.as_ref())
     } else {
         match bring(work, &driver, &lend, &ours, &memo).await? {
             Brought::Settled(changed) => changed,
@@ -84,16 +87,47 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
     };
     keep(work, &policy, &findings).await?;
     let evidence = judge(&policy, &findings)?;
-    let marks = tool.and_then(|tool| left_to(tool, &theirs, &findings)).into_iter().collect();
+    let marks = owner.and_then(|owner| left_to(&owner, &theirs, &findings)).into_iter().collect();
     Ok(Outcome::Done { facts: Box::default(), marks, evidence: format!("{changed}; {evidence}") })
 }
 
-/// The mark for required controls that are the tool's and do not comply.
-fn left_to(tool: &Fleet, theirs: &[&ControlPolicy], findings: &[Finding]) -> Option<(Mark, String)> {
+/// Whose controls are not ours to set.
+enum Owner<'a> {
+    /// A fleet tool we know: those it is said to own.
+    Tool(&'a Fleet),
+    /// A manager that the controller names and no `[[fleet]]` entry covers: all.
+    Manager(String),
+}
+
+impl Owner<'_> {
+    fn owns(&self, control: &str) -> bool {
+        match self {
+            Self::Tool(tool) => tool.owns(control),
+            Self::Manager(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tool(tool) => write!(f, "fleet `{}`", tool.plugin),
+            Self::Manager(name) => write!(f, "external manager `{name}`"),
+        }
+    }
+}
+
+fn nothing_of_ours(owner: Option<&Owner<'_>>) -> String {
+    let beside = owner.map(|owner| format!(" beside {owner}")).unwrap_or_default();
+    format!("nothing of ours to change{beside}")
+}
+
+/// The mark for required controls that are somebody else's and do not comply.
+fn left_to(owner: &Owner<'_>, theirs: &[&ControlPolicy], findings: &[Finding]) -> Option<(Mark, String)> {
     let complies = |id: &str| findings.iter().any(|one| one.control == id && one.verdict == Verdict::Compliant);
     let left: Vec<&str> =
         theirs.iter().filter(|one| one.require && !complies(&one.id)).map(|one| one.id.as_str()).collect();
-    let text = || format!("fleet `{}`, which owns {}", tool.plugin, left.join(", "));
+    let text = || format!("{owner}, which owns {}", left.join(", "));
     (!left.is_empty()).then(|| (Mark::Unhardened, text()))
 }
 
@@ -231,4 +265,31 @@ async fn observe(
     keep(work, policy, &findings).await?;
     let now = judge(policy, &findings).unwrap_or_else(|fault| fault.text);
     Ok(Outcome::done(format!("would bring the controller to the baseline; now: {now}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Value;
+
+    #[test]
+    fn what_a_manager_left_undone_is_a_mark_with_its_name() {
+        let control = |id: &str, require| {
+            let desired = Value::Flag(false);
+            ControlPolicy { id: id.to_owned(), desired, require, matches: Vec::new() }
+        };
+        let controls = [control("ssh", true), control("ssdp", true), control("snmp", false)];
+        let finding =
+            |control: &str, verdict| Finding { control: control.to_owned(), verdict, observed: None, detail: None };
+        let owner = Owner::Manager("OneView".to_owned());
+        assert!(controls.iter().all(|one| owner.owns(&one.id)), "all is the manager's");
+        let theirs: Vec<_> = controls.iter().collect();
+        let mut findings = vec![finding("ssh", Verdict::Compliant), finding("ssdp", Verdict::NonCompliant)];
+        let (mark, line) = left_to(&owner, &theirs, &findings).unwrap();
+        assert_eq!((mark, line.as_str()), (Mark::Unhardened, "external manager `OneView`, which owns ssdp"));
+        assert_eq!(nothing_of_ours(Some(&owner)), "nothing of ours to change beside external manager `OneView`");
+        findings.push(finding("ssdp", Verdict::Compliant));
+        assert_eq!(left_to(&owner, &theirs, &findings), None, "the audit passed: it is hardened, by whomever");
+    }
 }

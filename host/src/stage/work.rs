@@ -173,6 +173,13 @@ impl Work {
         Ok((driver, lend))
     }
 
+    /// Who else manages the server, as its controller says, where no `[[fleet]]` entry covers it: what is set here it may take back.
+    pub fn manager(&self) -> Option<String> {
+        let facts = self.server().facts;
+        let covered = self.parts.config.fleet(facts.driver.as_deref(), facts.site.as_deref()).is_some();
+        facts.manager.filter(|_| !covered)
+    }
+
     /// The account configured for the controllers of this driver.
     pub fn login(&self, driver: &str) -> Result<Login, Fault> {
         reach::login(&self.parts.config, driver, self.server().facts.site.as_deref())

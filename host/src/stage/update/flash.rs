@@ -76,9 +76,9 @@ impl<'a> Flash<'a> {
         let steps = self.plan().await?;
         self.work.keep(Kind::Firmware, evidence::firmware(&steps, Source::Catalogue(self.images.len()))).await?;
         let Some(next) = steps.first() else { return self.finish().await.map(Some) };
-        let wave = self.work.server().wave.is_some();
-        if self.work.parts.observe || !(self.policy.apply || wave) {
-            return Ok(Some(self.say(&steps)));
+        let asked = self.policy.apply || self.work.server().wave.is_some();
+        if let Some(why) = left_alone(self.work.parts.observe, self.work.manager().as_deref(), asked) {
+            return Ok(Some(self.say(&steps, &why)));
         }
         let restart = match next.reset_after {
             None => None,
@@ -148,14 +148,13 @@ impl<'a> Flash<'a> {
         Ok(order.into_iter().filter_map(|at| steps.get(at).cloned()).collect())
     }
 
-    /// Policy only wants to know.
-    fn say(&self, steps: &[Step]) -> Outcome {
+    /// What would be written, and why it is not.
+    fn say(&self, steps: &[Step], why: &str) -> Outcome {
         let line = |step: &Step| {
             let disruptive = if step.disruptive { ", takes the server down" } else { "" };
             format!("{} {} → {}{disruptive}", step.image.component, step.current_version, step.image.version)
         };
         let lines: Vec<_> = steps.iter().map(line).collect();
-        let why = if self.work.parts.observe { "the host only observes" } else { "policy.update.apply = false" };
         let marks = vec![(Mark::Unupdated, format!("{why}: a firmware plan of {} step(s)", steps.len()))];
         let evidence = self.memo.evidence(&format!("firmware plan: {}", lines.join("; ")));
         Outcome::Done { facts: Box::default(), marks, evidence }
@@ -329,4 +328,27 @@ pub fn unsettled(what: &str, text: &str) -> Fault {
 pub fn is_there(step: &StepMemo, inventory: &Inventory) -> bool {
     let of = |version: &str| crate::firmware::version::same(version, &step.version);
     inventory.firmware.iter().any(|one| one.id == step.component && of(&one.version))
+}
+
+/// Why nothing is written, if so. A manager that the controller names comes before what anybody asked: it would take the firmware back.
+fn left_alone(observe: bool, manager: Option<&str>, asked: bool) -> Option<String> {
+    match manager {
+        _ if observe => Some("the host only observes".to_owned()),
+        Some(manager) => Some(format!("external manager `{manager}`, which owns the firmware")),
+        None => (!asked).then(|| "policy.update.apply = false".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn firmware_of_a_server_that_somebody_else_manages_is_left_alone() {
+        let why = left_alone(false, Some("OneView"), true);
+        assert_eq!(why.as_deref(), Some("external manager `OneView`, which owns the firmware"));
+        assert_eq!(left_alone(false, None, true), None);
+        assert_eq!(left_alone(false, None, false).as_deref(), Some("policy.update.apply = false"));
+        assert_eq!(left_alone(true, None, true).as_deref(), Some("the host only observes"));
+    }
 }
