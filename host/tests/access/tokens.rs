@@ -150,7 +150,7 @@ async fn a_token_that_cannot_be_is_not_made() {
         (json!({ "name": "a", "roles": ["viewer"], "seconds": 367 * 86_400 }), "seconds"),
     ] {
         let answer = site.post("/api/v1/tokens", &headers, wrong.clone()).await;
-        assert_eq!((answer.status, answer.code().as_str()), (422, "invalid"), "{wrong}");
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid-input"), "{wrong}");
         assert_eq!(answer.json()["errors"][0]["field"], field, "{wrong}");
     }
     for wrong in [
@@ -159,7 +159,7 @@ async fn a_token_that_cannot_be_is_not_made() {
         json!({ "name": "a", "roles": ["viewer"], "x": 1 }),
     ] {
         let answer = site.post("/api/v1/tokens", &headers, wrong.clone()).await;
-        assert_eq!((answer.status, answer.code().as_str()), (422, "invalid"), "{wrong}");
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid-input"), "{wrong}");
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +13,7 @@ use super::gate::Recorded;
 use super::{Auth, Door, Who};
 use crate::access::{NewToken, Record, Role, Token, TokenError, covers};
 use crate::egress::now;
+use crate::http::api::extract::Body;
 use crate::http::problem::Problem;
 use crate::http::view::time;
 
@@ -84,9 +84,7 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         let text = error.to_string();
         match error {
-            TokenError::Invalid { field, problem } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text).field(field, problem)
-            }
+            TokenError::Invalid { field, problem } => Self::input(field, problem),
             TokenError::Wider(_) => Self::new(StatusCode::FORBIDDEN, "wider", text),
             TokenError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "no-token", text)
                 .hint("`farrier token list` shows the tokens that there are"),
@@ -112,12 +110,8 @@ pub async fn create(
     State(auth): State<Arc<Auth>>,
     door: Option<Extension<Door>>,
     who: Who,
-    body: Result<Json<NewToken>, JsonRejection>,
+    Body(new): Body<NewToken>,
 ) -> Result<Response, Problem> {
-    let Json(new) = body.map_err(|rejection| {
-        Problem::new(rejection.status(), "invalid", rejection.body_text())
-            .hint("`{\"name\": \"ci\", \"roles\": [\"viewer\"]}`; sites, tenant and seconds may stand beside them")
-    })?;
     let (token, secret) = auth.tokens.create(&new, &who.0, now()).await?;
     let roles: Vec<_> = token.roles.iter().map(|role| role.as_str()).collect();
     let detail = format!("{}: {}", token.name, roles.join(", "));
