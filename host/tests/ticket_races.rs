@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bus::Rig;
 use farrier::config::{self, Tickets};
 use farrier::fault::{Blame, Fault, Retry};
+use farrier::inventory::FileInventory;
 use farrier::plugin::wit::ticketing::Draft;
 use farrier::ticket::{Cases, Desk, Finding, Pace, Subject, Tracker};
 use farrier_lifecycle::Timestamp;
@@ -24,7 +25,7 @@ const PACE: Pace = Pace {
     backoff_cap: Duration::from_millis(5),
     refused_retry: Duration::from_mins(15),
 };
-const SINCE: Timestamp = Timestamp(1_800_000_000_000);
+const SINCE: Timestamp = Timestamp(1_700_000_000_000);
 
 /// What others do to a case.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +36,11 @@ enum Act {
     Over,
     /// Another desk brought it to its end.
     Forgotten,
+    /// What was asked is done, and the answer is lost.
+    Lost,
 }
 
-use Act::{Forgotten, Found, Over};
+use Act::{Forgotten, Found, Lost, Over};
 
 fn subject() -> Subject {
     Subject::Server("9440c9000001".parse().unwrap())
@@ -62,9 +65,10 @@ async fn act(cases: &Cases, code: &str, act: Act) {
         Over => {
             let case = case.unwrap();
             let version = case.version + 1;
-            cases.clear(case, SINCE.plus(60_000), version, "it is well").await.unwrap();
+            cases.clear(case, SINCE.plus(30_000), version, "it is well").await.unwrap();
         }
         Forgotten => assert!(cases.forget(&case.unwrap()).await.unwrap()),
+        Lost => {}
     }
 }
 
@@ -86,13 +90,14 @@ struct Board {
 }
 
 impl Board {
-    async fn meanwhile(&self, request: &str) {
+    async fn meanwhile(&self, request: &str) -> Result<(), Fault> {
         let plan = self.plan.lock().unwrap().take_if(|(planned, ..)| *planned == request);
-        for (code, one) in
-            plan.into_iter().flat_map(|(_, code, acts)| acts.into_iter().map(move |one| (code.clone(), one)))
-        {
-            act(&self.cases, &code, one).await;
+        let Some((_, code, acts)) = plan else { return Ok(()) };
+        for one in &acts {
+            act(&self.cases, &code, *one).await;
         }
+        let lost = acts.iter().any(|one| matches!(one, Lost));
+        if lost { Err(Fault::new("unreachable", Retry::Backoff, Blame::Network, "the answer is lost")) } else { Ok(()) }
     }
 
     fn with<T>(&self, key: &str, change: impl FnOnce(&mut Ticket) -> T) -> T {
@@ -120,7 +125,7 @@ impl Tracker for Board {
                 tickets.len() - 1
             })
         };
-        self.meanwhile("open").await;
+        self.meanwhile("open").await?;
         Ok((key.to_string(), String::new()))
     }
 
@@ -129,14 +134,12 @@ impl Tracker for Board {
             assert!(ticket.open, "said of a closed ticket: {text}");
             ticket.said.push(text.to_owned());
         });
-        self.meanwhile("comment").await;
-        Ok(())
+        self.meanwhile("comment").await
     }
 
     async fn close(&self, _about: &Subject, key: &str) -> Result<(), Fault> {
         self.with(key, |ticket| ticket.open = false);
-        self.meanwhile("close").await;
-        Ok(())
+        self.meanwhile("close").await
     }
 }
 
@@ -144,6 +147,7 @@ struct Site {
     rig: Rig,
     board: Arc<Board>,
     cases: Cases,
+    inventory: Arc<FileInventory>,
     desk: Desk,
 }
 
@@ -151,6 +155,13 @@ impl Site {
     fn new(mut rig: Rig) -> Self {
         let (cases, folder) = (Cases(rig.bus.clone()), tempfile::tempdir().unwrap());
         let board = Arc::new(Board { cases: cases.clone(), tickets: Mutex::default(), plan: Mutex::default() });
+        let inventory = Arc::new(service_support::inventory(folder.path()));
+        rig.keep.push(Box::new(folder));
+        let desk = Self::desk(&rig, &inventory, &board, 0);
+        Self { rig, board, cases, inventory, desk }
+    }
+
+    fn desk(rig: &Rig, inventory: &Arc<FileInventory>, board: &Arc<Board>, after_ms: u64) -> Desk {
         let service = config::Service {
             plugin: "none".to_owned(),
             url: "http://127.0.0.1:1".parse().unwrap(),
@@ -161,11 +172,13 @@ impl Site {
             ca_file: None,
             settings: BTreeMap::new(),
         };
-        let settings = Tickets { service, link: None, after_ms: 0, labels: Vec::new() };
-        let inventory = Arc::new(service_support::inventory(folder.path()));
-        let desk = Desk::new(rig.bus.clone(), inventory, board.clone(), settings, PACE);
-        rig.keep.push(Box::new(folder));
-        Self { rig, board, cases, desk }
+        let settings = Tickets { service, link: None, after_ms, labels: Vec::new() };
+        Desk::new(rig.bus.clone(), inventory.clone(), board.clone(), settings, PACE)
+    }
+
+    /// A host that starts anew, with nothing but the store; a fault must last so long.
+    fn restart(&mut self, after_ms: u64) {
+        self.desk = Self::desk(&self.rig, &self.inventory, &self.board, after_ms);
     }
 
     async fn turns(&mut self, turns: usize) {
@@ -250,6 +263,40 @@ async fn a_case_is_brought_as_it_is_and_not_as_it_was_listed() {
         let (all, open, said) = site.board.of("b-second");
         assert_eq!((all, open), (1, 1), "{said}");
         assert!(said.contains("it is well") && said.contains("it is back"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_no_ticket_open_and_no_fault_without() {
+    for mut site in sites("ticket_lost").await {
+        // Closed, and back before anybody knows that it is closed.
+        act(&site.cases, "closed", Found("fan 1")).await;
+        site.turns(1).await;
+        act(&site.cases, "closed", Over).await;
+        site.plan("close", "closed", &[Lost]);
+        site.turns(1).await;
+        site.restart(0);
+        act(&site.cases, "closed", Found("fan 2")).await;
+        site.turns(3).await;
+        let (all, open, said) = site.board.of("closed");
+        assert_eq!((all, open, said.lines().count()), (2, 1, 1), "{said}");
+        // Opened, and then it is said to have been over before it was due.
+        site.restart(60_000);
+        act(&site.cases, "opened", Found("fan 1")).await;
+        site.plan("open", "opened", &[Lost]);
+        site.turns(1).await;
+        site.restart(60_000);
+        act(&site.cases, "opened", Over).await;
+        site.turns(3).await;
+        let (all, open, said) = site.board.of("opened");
+        assert_eq!((all, open), (1, 0), "{said}");
+        // Over before it was due, and nothing was asked.
+        act(&site.cases, "short", Found("fan 1")).await;
+        act(&site.cases, "short", Over).await;
+        site.turns(3).await;
+        assert_eq!(site.board.of("short").0, 0);
+        let left: Vec<_> = site.cases.all().await.unwrap().into_iter().map(|case| case.fault.code).collect();
+        assert_eq!(left, ["closed"]);
     }
 }
 

@@ -115,6 +115,16 @@ pub struct Problem {
     pub warning: bool,
 }
 
+/// What the ticket system was asked of a ticket and has not answered: it may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// To open it.
+    Open,
+    /// To close it.
+    Close,
+}
+
 /// A fault, and how far its ticket is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
@@ -134,6 +144,9 @@ pub struct Case {
     pub events: u32,
     /// The version of the server's record that was seen last.
     pub version: u64,
+    /// What the ticket system was asked last, until its answer is written down.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// The ticket's key and URL, once there is one.
     #[serde(default)]
     pub ticket: Option<(String, String)>,
@@ -184,6 +197,7 @@ impl Cases {
             since: problem.at,
             events: 1,
             version: problem.version,
+            asked: None,
             ticket: None,
             say: Vec::new(),
             over: None,
@@ -203,6 +217,7 @@ impl Cases {
             since: finding.since,
             events: 1,
             version: finding.at.0,
+            asked: None,
             ticket: None,
             say: Vec::new(),
             over: None,

@@ -1,8 +1,10 @@
 //! The desk: takes cases in, and brings them to the ticket system.
 //!
 //! Promises that each step (open, each comment, close) is written down before the next, so that a crash repeats at most
-//! one, which the plugin finds done. While the ticket system as a whole does not work, nothing is tried but one case after
-//! growing pauses; a case that it refuses does not hold up the others.
+//! one, which the plugin finds done. To open and to close is written down before it is asked as well: what became of the
+//! fault while nobody knew the answer leaves no ticket open, and no fault with a closed one. While the ticket system as a
+//! whole does not work, nothing is tried but one case after growing pauses; a case that it refuses does not hold up the
+//! others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use farrier_lifecycle::{Blame, LifecycleState, Mac, Retry, ServerId};
 use tokio_util::sync::CancellationToken;
 
-use super::case::{Case, Cases, Subject};
+use super::case::{Asked, Case, Cases, Subject};
 use super::follow;
 use super::text::{self, Known};
 use super::tracker::Tracker;
@@ -169,7 +171,12 @@ impl Desk {
         while let Some(case) = left {
             left = match self.step(&case).await? {
                 Ok(left) => left,
-                Err(fault) => return Ok(Err(fault)),
+                Err(fault) => {
+                    if fault.code == "rejected" {
+                        self.cases.refused(&case).await?;
+                    }
+                    return Ok(Err(fault));
+                }
             };
         }
         Ok(Ok(()))
@@ -178,7 +185,9 @@ impl Desk {
     /// The next step of a case. It goes on from what others made of the case meanwhile; `None`: this is all for now.
     async fn step(&self, case: &Case) -> Result<Result<Option<Case>, Fault>, BusError> {
         let Some((key, _)) = &case.ticket else { return self.open(case).await };
-        if let Some(text) = case.say.first() {
+        // It may be closed already, and then it is no ticket of what is back.
+        let closing = case.asked == Some(Asked::Close);
+        if let Some(text) = case.say.first().filter(|_| !closing) {
             return Ok(match self.tracker.comment(&case.about, key, text).await {
                 Ok(()) => Ok(self.cases.said(case, text).await?),
                 Err(fault) if fault.code == "not-found" => {
@@ -188,25 +197,34 @@ impl Desk {
                 Err(fault) => Err(fault),
             });
         }
-        if case.over.is_some() {
-            match self.tracker.close(&case.about, key).await {
-                Ok(()) => {}
-                Err(fault) if fault.code == "not-found" => {}
-                Err(fault) => return Ok(Err(fault)),
-            }
-            tracing::info!(server = case.name, code = case.fault.code, ticket = key, "ticket closed");
-            self.cases.closed(case).await?;
+        if !closing && case.over.is_none() {
+            return Ok(Ok(None));
         }
+        let asked = self.cases.asking(case, Asked::Close).await?;
+        if asked.as_ref().is_none_or(|case| case.asked != Some(Asked::Close)) {
+            return Ok(Ok(asked));
+        }
+        match self.tracker.close(&case.about, key).await {
+            Ok(()) => {}
+            Err(fault) if fault.code == "not-found" => {}
+            Err(fault) => return Ok(Err(fault)),
+        }
+        tracing::info!(server = case.name, code = case.fault.code, ticket = key, "ticket closed");
+        self.cases.closed(case).await?;
         Ok(Ok(None))
     }
 
     async fn open(&self, case: &Case) -> Result<Result<Option<Case>, Fault>, BusError> {
         let lasted = case.over.map(|over| over.since(case.since));
-        if lasted.is_some_and(|lasted| lasted < self.settings.after_ms) {
+        if lasted.is_some_and(|lasted| lasted < self.settings.after_ms) && case.asked.is_none() {
             self.cases.forget(case).await?;
             return Ok(Ok(None));
         }
         let draft = self.draft(case).await?;
+        let asked = self.cases.asking(case, Asked::Open).await?;
+        if asked.as_ref().is_none_or(|case| case.asked != Some(Asked::Open)) {
+            return Ok(Ok(asked));
+        }
         Ok(match self.tracker.open(&case.about, &draft).await {
             Ok(ticket) => {
                 tracing::info!(server = case.name, code = case.fault.code, ticket = ticket.0, "ticket opened");

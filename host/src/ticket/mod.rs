@@ -19,7 +19,7 @@ mod text;
 mod tracker;
 mod webhook;
 
-pub use case::{Case, Cases, Finding, Problem, Subject};
+pub use case::{Asked, Case, Cases, Finding, Problem, Subject};
 pub use desk::{Desk, Pace, run};
 pub use notice::{Change, What};
 pub use support::support;

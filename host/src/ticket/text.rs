@@ -217,6 +217,7 @@ mod tests {
             since: Timestamp(1_700_000_000_000),
             events: 3,
             version: 7,
+            asked: None,
             ticket: None,
             say: Vec::new(),
             over: None,
