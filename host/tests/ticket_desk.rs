@@ -37,9 +37,15 @@ struct Site {
 
 impl Site {
     async fn new(flavour: Flavour) -> Option<Self> {
+        Self::lagging(flavour, Duration::ZERO).await
+    }
+
+    /// Search does not find what is younger than this.
+    async fn lagging(flavour: Flavour, index_lag: Duration) -> Option<Self> {
         let (rig, ledger) = (Rig::sqlite_memory(), Ledger::default());
         let engine = Engine::new("jira", rig.bus.clone()).await?;
-        let jira = jira::start(JiraConfig::new(flavour), ledger.clone()).await.unwrap();
+        let config = JiraConfig { index_lag, ..JiraConfig::new(flavour) };
+        let jira = jira::start(config, ledger.clone()).await.unwrap();
         let desk = Self::desk(&engine, &jira, &rig.bus, flavour);
         let mut site = Self { rig, jira, ledger, engine, desk };
         // The first turn goes to the end of the journal.
@@ -81,6 +87,20 @@ impl Site {
             assert!(Instant::now() < deadline, "{:#?}", self.jira.open());
             self.turn().await;
         }
+    }
+
+    /// What is due is done, and the host dies before it has written that down.
+    async fn die_after_the_answer(&mut self, flavour: Flavour) {
+        self.jira.set_faults(Faults { away: true, ..Faults::default() });
+        self.turn().await;
+        let (key, _) = self.rig.bus.keys("ticket/case/").await.unwrap().pop().unwrap();
+        let case = self.rig.bus.get(&key).await.unwrap();
+        self.jira.set_faults(Faults::default());
+        self.turn().await;
+        assert_ne!(self.rig.bus.get(&key).await.unwrap(), case, "something was done");
+        self.rig.bus.set(&key, case.as_deref(), None).await.unwrap();
+        self.restart(flavour);
+        self.turn().await;
     }
 
     async fn fail(&self, n: u8, code: &str, text: &str) -> Server {
@@ -202,6 +222,26 @@ async fn a_lost_answer_a_restart_and_a_fault_that_comes_back_are_one_ticket() {
         site.jira.set_faults(Faults::default());
         site.settle(|jira| jira.open().is_empty()).await;
         assert_eq!(site.jira.issues().len(), 1);
+        site.assert_correct();
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_and_never_written_down_is_found() {
+    for flavour in [Flavour::Cloud, Flavour::DataCenter] {
+        let Some(mut site) = Site::lagging(flavour, Duration::from_hours(1)).await else { return };
+        site.rig.see(1).await;
+        let server = site.fail(1, "cable-swapped", "ports 1 and 2").await;
+        site.die_after_the_answer(flavour).await;
+        assert_eq!(site.jira.issues().len(), 1);
+        site.retry(&server).await;
+        site.fail(1, "cable-swapped", "ports 3 and 4").await;
+        site.die_after_the_answer(flavour).await;
+        assert_eq!(site.jira.issues()[0].comments.len(), 1);
+        site.recover(&server).await;
+        site.die_after_the_answer(flavour).await;
+        assert_eq!((site.jira.open().len(), site.jira.issues()[0].comments.len()), (0, 2));
+        assert!(Cases(site.rig.bus.clone()).all().await.unwrap().is_empty(), "nothing is left to do");
         site.assert_correct();
     }
 }

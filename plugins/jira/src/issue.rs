@@ -1,11 +1,12 @@
 //! Issues: looked for, created once, commented once.
 //!
-//! Promises: a creation whose answer was lost makes no second issue. Before creating, the attempt is kept; the next
-//! attempt looks for the issue, and while Jira's index may lag it answers `busy` instead of creating. Does not: touch an
-//! issue that is resolved.
+//! Promises: a creation whose answer was lost makes no second issue, wherever it was lost. Before creating, the attempt is
+//! kept; the next attempt looks for the issue, and while Jira's index may lag it answers `busy` instead of creating. Does
+//! not: touch an issue that is resolved.
 //!
 //! Not obvious: creation is not idempotent in Jira and search lags behind it by seconds, so neither "search, then create"
-//! nor "create, then search" is enough alone.
+//! nor "create, then search" is enough alone. And the host may die before it has written down what was answered here: so
+//! what was made or said is kept for some time after, and asked for by key, which is never behind.
 
 use crate::api::{Flavour, Jira};
 use crate::markdown::{self, Block};
@@ -20,6 +21,10 @@ use sha2::{Digest as _, Sha256};
 const INDEX_LAG: u64 = 60_000;
 /// Seconds for which an attempt is remembered.
 const REMEMBERED: u32 = 7 * 24 * 3600;
+/// Seconds for which what was done is: longer than the index lags and another host needs to take over.
+const SETTLED: u32 = 600;
+/// Before the key, where an attempt made an issue.
+const MADE: &str = "made ";
 const SUMMARY: usize = 255;
 /// Jira refuses longer texts; markup needs room too.
 const DESCRIPTION: usize = 24_000;
@@ -37,13 +42,20 @@ pub fn open(jira: &Jira<'_>, draft: &Draft) -> Result<Ticket, Error> {
     let label = label(&draft.dedup_key);
     let body = fields(jira, draft, &label)?;
     let mark = format!("creating/{label}");
-    let found = find(jira, &label)?;
-    if let Some(ticket) = found {
-        jira.around.forget(&mark)?;
+    let attempt = jira.around.kept(&mark)?;
+    if let Some(key) = attempt.as_deref().and_then(|text| text.strip_prefix(MADE))
+        && let Some(ticket) = unresolved(jira, key)?
+    {
         return Ok(ticket);
     }
+    for found in candidates(jira, &label)? {
+        if let Some(ticket) = unresolved(jira, &found.key)? {
+            jira.around.forget(&mark)?;
+            return Ok(ticket);
+        }
+    }
     let now = jira.around.now();
-    if let Some(since) = jira.around.kept(&mark)?.and_then(|text| text.parse::<u64>().ok())
+    if let Some(since) = attempt.and_then(|text| text.parse::<u64>().ok())
         && let Some(left) = (since + INDEX_LAG).checked_sub(now).filter(|left| *left > 0)
     {
         let seconds = u32::try_from(left.div_ceil(1000)).unwrap_or(60);
@@ -55,7 +67,7 @@ pub fn open(jira: &Jira<'_>, draft: &Draft) -> Result<Ticket, Error> {
         Ok(created) => {
             let key =
                 created.text(&["key"]).ok_or_else(|| Error::Malformed("a created issue without `key`".to_owned()))?;
-            jira.around.forget(&mark)?;
+            jira.around.keep(&mark, &format!("{MADE}{key}"), Some(SETTLED))?;
             Ok(Ticket { url: jira.browse(&key), key, state: TicketState::Open })
         }
         Err(error) => {
@@ -129,6 +141,20 @@ fn shortened(text: &str, limit: usize) -> Vec<Block> {
 
 /// The unresolved issue with this label; of several the one with the lowest number.
 pub fn find(jira: &Jira<'_>, label: &str) -> Result<Option<Ticket>, Error> {
+    Ok(candidates(jira, label)?.into_iter().next())
+}
+
+/// The issue of this key, unless it is resolved or gone: the index may still show what was closed a moment ago.
+fn unresolved(jira: &Jira<'_>, key: &str) -> Result<Option<Ticket>, Error> {
+    match jira.get(&format!("issue/{}?fields=status", encode(key))) {
+        Ok(issue) => Ok(Some(ticket(jira, &issue)?).filter(|ticket| ticket.state != TicketState::Resolved)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Unresolved issues with this label, as the index knows them.
+fn candidates(jira: &Jira<'_>, label: &str) -> Result<Vec<Ticket>, Error> {
     let jql = format!("labels = \"{}\" AND statusCategory != Done ORDER BY created ASC", quoted(label));
     let issues = match jira.flavour {
         Flavour::Cloud => search_cloud(jira, &jql)?,
@@ -144,7 +170,7 @@ pub fn find(jira: &Jira<'_>, label: &str) -> Result<Option<Ticket>, Error> {
         }
     }
     tickets.sort_by_key(|ticket| (ticket.key.len(), ticket.key.clone()));
-    Ok(tickets.into_iter().next())
+    Ok(tickets)
 }
 
 fn search_cloud(jira: &Jira<'_>, jql: &str) -> Result<Vec<Value>, Error> {
@@ -201,18 +227,19 @@ pub fn state(issue: &Value) -> Result<TicketState, Error> {
     }
 }
 
-/// Add a comment, once for the same text: an attempt whose end is not known is looked for before it is repeated.
+/// Add a comment, once for the same text: what was said last is looked for before it is said again.
 pub fn comment(jira: &Jira<'_>, key: &str, text: &str) -> Result<(), Error> {
     let blocks = shortened(text, DESCRIPTION);
-    let mark = format!("commenting/{}", label(&format!("{key} {text}")));
+    // One value for each issue, since its comments come one after another.
+    let (mark, said) = (format!("commenting/{key}"), label(text));
     let path = format!("issue/{}/comment", encode(key));
     let body = jira.rich(&blocks);
-    if jira.around.kept(&mark)?.is_some() && has_comment(jira, &path, &body)? {
-        return jira.around.forget(&mark);
+    if jira.around.kept(&mark)?.as_ref() == Some(&said) && has_comment(jira, &path, &body)? {
+        return Ok(());
     }
-    jira.around.keep(&mark, "1", Some(REMEMBERED))?;
+    jira.around.keep(&mark, &said, Some(REMEMBERED))?;
     jira.post(&path, &json!({"body": body}))?;
-    jira.around.forget(&mark)
+    jira.around.keep(&mark, &said, Some(SETTLED))
 }
 
 /// Is it among the latest comments?
