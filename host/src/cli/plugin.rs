@@ -24,6 +24,7 @@ use crate::http::api::PluginView;
 use crate::plugin::wit::metadata::AuthScheme;
 use crate::plugin::{
     Broker, Driver, DynamicError, Fingerprint, Images, Lend, Login, MemoryPins, PinStore, Plugin, Plugins, Target,
+    auth_word,
 };
 use crate::telemetry::{self, LogFormat};
 
@@ -194,7 +195,7 @@ async fn inspect(file: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     line(&format!("{} {}: {}", info.name, info.version, info.description));
     line(&format!("sha256    {}", plugin.digest));
     line(&format!("can also  {}", none_or(&info.capabilities.names().join(", "))));
-    line(&format!("logs in   {}", none_or(&info.auth.iter().map(kind).collect::<Vec<_>>().join(", "))));
+    line(&format!("logs in   {}", none_or(&info.auth.iter().map(auth_word).collect::<Vec<_>>().join(", "))));
     line("functions (! changes something)");
     for signature in signatures {
         let parameters: Vec<String> = signature.parameters.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
@@ -300,7 +301,7 @@ fn broker(args: &CallArgs) -> anyhow::Result<Broker> {
 fn scheme(plugin: &Plugin, wanted: Option<&str>) -> anyhow::Result<AuthScheme> {
     let offered = &plugin.info.auth;
     let Some(wanted) = wanted else { return Ok(offered.first().cloned().unwrap_or(AuthScheme::None)) };
-    if let Some(scheme) = offered.iter().find(|scheme| kind(scheme) == wanted) {
+    if let Some(scheme) = offered.iter().find(|scheme| auth_word(scheme) == wanted) {
         return Ok(scheme.clone());
     }
     let simple = [
@@ -310,22 +311,10 @@ fn scheme(plugin: &Plugin, wanted: Option<&str>) -> anyhow::Result<AuthScheme> {
         AuthScheme::RedfishSession,
         AuthScheme::Oauth1Plaintext,
     ];
-    simple.into_iter().find(|scheme| kind(scheme) == wanted).with_context(|| {
-        let offered: Vec<&str> = offered.iter().map(kind).collect();
+    simple.into_iter().find(|scheme| auth_word(scheme) == wanted).with_context(|| {
+        let offered: Vec<&str> = offered.iter().map(auth_word).collect();
         format!("the plugin has no way to log in called `{wanted}`; it has {}", offered.join(", "))
     })
-}
-
-const fn kind(scheme: &AuthScheme) -> &'static str {
-    match scheme {
-        AuthScheme::None => "none",
-        AuthScheme::Basic => "basic",
-        AuthScheme::Bearer => "bearer",
-        AuthScheme::RedfishSession => "redfish-session",
-        AuthScheme::LoginToken(_) => "login-token",
-        AuthScheme::Oauth1Plaintext => "oauth1-plaintext",
-        AuthScheme::Oauth2ClientCredentials(_) => "oauth2-client-credentials",
-    }
 }
 
 fn about(plugin: &Plugin) -> Value {
@@ -335,7 +324,7 @@ fn about(plugin: &Plugin) -> Value {
         "version": info.version,
         "description": info.description,
         "capabilities": info.capabilities.names(),
-        "auth": info.auth.iter().map(kind).collect::<Vec<_>>(),
+        "auth": info.auth.iter().map(auth_word).collect::<Vec<_>>(),
         "interfaces": plugin.interfaces,
         "sha256": plugin.digest,
         "file": plugin.file,

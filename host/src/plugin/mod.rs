@@ -25,7 +25,7 @@ pub mod wit;
 
 pub use broker::{
     Broker, ControllerAuth, Endpoint, EndpointError, Exchange, FilePins, Fingerprint, Forwarded, Images, Login,
-    MemoryPins, PinStore, Secrets, Target,
+    MemoryPins, PinStore, Secrets, Target, auth_word,
 };
 pub use call::{Driver, Lend, grant};
 pub use dynamic::{DynamicError, Signature};

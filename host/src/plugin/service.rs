@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use farrier_lifecycle::Server;
 
-use super::broker::{Broker, Login, Target, word};
+use super::broker::{Broker, Login, Target, auth_word};
 use super::call::{Driver, Lend};
 use super::error::CallError;
 use super::registry::Plugins;
@@ -42,8 +42,8 @@ impl Service {
         let schemes = &driver.plugin().info.auth;
         let scheme = match &config.auth {
             None => schemes.first().cloned().unwrap_or(AuthScheme::None),
-            Some(wanted) => schemes.iter().find(|scheme| word(scheme) == wanted).cloned().ok_or_else(|| {
-                let known: Vec<&str> = schemes.iter().map(word).collect();
+            Some(wanted) => schemes.iter().find(|scheme| auth_word(scheme) == wanted).cloned().ok_or_else(|| {
+                let known: Vec<&str> = schemes.iter().map(auth_word).collect();
                 wrong(format!("the plugin `{name}` cannot log in by `{wanted}`; it can by {}", known.join(", ")))
             })?,
         };

@@ -30,7 +30,7 @@ pub use endpoint::{Endpoint, Exchange, Failure, Forwarded};
 pub use images::Images;
 pub use line::Refusal;
 pub use pins::{FilePins, Fingerprint, MemoryPins, PinStore};
-pub use scheme::{ControllerAuth, problem as login_problem, word};
+pub use scheme::{ControllerAuth, problem as login_problem, word as auth_word};
 pub use secrets::Secrets;
 pub use tls::by_web as web_client;
 
