@@ -158,26 +158,32 @@ async fn several_hosts_make_one_round_a_day() {
         let at = |hours: u64| rig.clock.now().plus(hours * HOUR);
         let hours = Duration::from_hours;
         let made = || rounds.load(Ordering::SeqCst);
-        assert_eq!(one.turn(at(0), &tell).await.unwrap(), hours(24));
+        assert_eq!(one.turn(at(0), &tell).await.unwrap(), hours(1));
         // The role is over by now, and the other host has it: the round is of today.
         rig.clock.step(HOUR);
-        assert_eq!(other.turn(at(0), &tell).await.unwrap(), hours(23));
-        assert_eq!(book(&bus, &csv).turn(at(1), &tell).await.unwrap(), hours(22), "and after a restart");
+        assert_eq!(other.turn(at(0), &tell).await.unwrap(), hours(1));
+        assert_eq!(book(&bus, &csv).turn(at(1), &tell).await.unwrap(), hours(1), "and after a restart");
         assert_eq!(made(), 1);
-        // Whoever comes first when it is due makes the next.
-        assert_eq!(other.turn(at(23), &tell).await.unwrap(), hours(24));
-        rig.clock.step(HOUR);
-        assert_eq!(one.turn(at(23), &tell).await.unwrap(), hours(23));
+        // A server that came since is asked for, and no other.
+        let new = server(&rig, 2, "HPE", "MXQ00002").await;
+        assert_eq!(other.turn(at(1), &tell).await.unwrap(), hours(1));
         assert_eq!(made(), 2);
+        let support = of(&*rig.bus, &new.id).await.unwrap().unwrap();
+        assert_eq!(support.reason.as_deref(), Some("it is not in the csv, and no source is configured for HPE"));
+        // Whoever comes first when it is due makes the next.
+        assert_eq!(other.turn(at(23), &tell).await.unwrap(), hours(1));
+        rig.clock.step(HOUR);
+        assert_eq!(one.turn(at(23), &tell).await.unwrap(), hours(1));
+        assert_eq!(made(), 4);
         // A file that was edited is read, and one that cannot be is tried again sooner, by one of them.
         std::fs::write(&csv, "serial,level,starts,ends\nMXQ00001,Tech Care,,soon\n").unwrap();
         assert_eq!(one.turn(at(24), &tell).await.unwrap(), hours(1));
         rig.clock.step(HOUR / 2);
         assert_eq!(other.turn(at(24), &tell).await.unwrap(), hours(1) / 2);
-        assert_eq!(made(), 3);
+        assert_eq!(made(), 6);
         // The clock of the host before was wrong.
         assert_eq!(other.turn(at(0), &tell).await.unwrap(), hours(1));
-        assert_eq!(made(), 4);
+        assert_eq!(made(), 8);
     }
 }
 

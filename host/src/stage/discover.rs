@@ -68,13 +68,15 @@ async fn heights(work: &Work, expected: &Expected) -> Heights {
 }
 
 /// With the store lost, an active server must not look like a new one. A record that has its inventory id passed here before.
-async fn claimed_elsewhere(work: &Work, server: &Server, expected: &Expected) -> Result<(), Fault> {
+async fn claimed_elsewhere(work: &Work, server: &Server, expected: &Expected) -> Result<(), Stop> {
     let (None, Some(claim)) = (&server.facts.inventory_id, &expected.claim) else { return Ok(()) };
+    // What people call it and where it stands, but not the id, which says that it was taken.
+    work.learn(Facts { inventory_id: None, ..known(expected, Heights::default()) }).await?;
     let on_record = work.parts.inventory.address(expected).await?;
     let text = format!("NetBox has {} at {claim}, and this host has no record of bringing it there", expected.name);
     let hint = "if it may be provisioned, set its status to `planned` and empty its `lifecycle_state` in NetBox, then `farrier server retry`";
     let fault = Fault::new("claimed-active", Retry::Never, Blame::Operator, text).hint(hint);
-    Err(fault.lines(audited(on_record, server.lease.ip)))
+    Err(fault.lines(audited(on_record, server.lease.ip)).into())
 }
 
 /// What is noted of such a server's address, and all that is done about it.

@@ -4,7 +4,8 @@
 //! at 90, 30 and 7 days as one case that is said again, and cleared when the end moved away. Elected, so that several hosts ask once.
 //!
 //! Not obvious: the role ends long before the day does, so the last round is in the store: a host that has the role next
-//! finds it there, and so does one that starts anew. Other sources, or another CSV, make a round of their own.
+//! finds it there, and so does one that starts anew. Other sources, or another CSV, make a round of their own; servers that came since are
+//! asked for within the hour.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub const CODE: &str = "warranty-ending";
 const CSV: &str = "csv";
 /// Where the last round is kept in the store.
 const LAST: &str = "warranty:round";
+/// Why nobody was asked for a server.
+const NAMELESS: &str = "no serial is known yet";
 const AT_ONCE: usize = 100;
 const ROUND: Duration = Duration::from_hours(24);
 const AGAIN: Duration = Duration::from_hours(1);
@@ -79,8 +82,12 @@ impl Book {
 
     /// Ask for every server. What is known of each, and the faults of sources that did not answer.
     pub async fn round(&self) -> Result<(Vec<(Server, Support)>, Vec<Fault>), BusError> {
+        self.about(self.bus.list().await?).await
+    }
+
+    async fn about(&self, servers: Vec<Server>) -> Result<(Vec<(Server, Support)>, Vec<Fault>), BusError> {
         let (nameless, servers): (Vec<Server>, Vec<Server>) =
-            self.bus.list().await?.into_iter().partition(|one| serial(one).is_empty());
+            servers.into_iter().partition(|one| serial(one).is_empty());
         let mut faults = Vec::new();
         let (lines, unread) = match self.lines() {
             Ok(lines) => (lines, None),
@@ -88,7 +95,7 @@ impl Book {
         };
         faults.extend(unread.clone());
         // Nothing to ask for yet: discover learns it.
-        let unasked = |server| (server, Support::unknown(now(), "no serial is known yet"));
+        let unasked = |server| (server, Support::unknown(now(), NAMELESS));
         let mut answers: Vec<(Server, Support)> = nameless.into_iter().map(unasked).collect();
         let mut asked: BTreeMap<usize, Vec<Server>> = BTreeMap::new();
         for server in servers {
@@ -126,7 +133,7 @@ impl Book {
         Ok((answers, faults))
     }
 
-    /// Make a round if one is due, and `tell` what is known of each server. After how long there is something to do again.
+    /// Make a round if one is due, else ask for those who came since; and `tell` what is known of each. After how long there is something to do again.
     ///
     /// # Errors
     /// When the store does not answer; the round is made again.
@@ -138,10 +145,9 @@ impl Book {
         if !self.bus.elect("warranty", ROLE).await? {
             return Ok(AGAIN);
         }
-        if let Some(rest) = self.rest(at).await? {
-            return Ok(rest);
-        }
-        let (answers, faults) = self.round().await?;
+        let rest = self.rest(at).await?;
+        let servers = if rest.is_some() { self.newcomers().await? } else { self.bus.list().await? };
+        let (answers, faults) = self.about(servers).await?;
         for fault in &faults {
             let (code, cause, hint) = (&fault.code, &fault.text, fault.hint.as_deref());
             tracing::warn!(code, cause, hint, "a warranty source did not answer");
@@ -149,11 +155,26 @@ impl Book {
         for (server, support) in answers {
             tell(server, support).await?;
         }
+        if let Some(rest) = rest {
+            return Ok(rest.min(AGAIN));
+        }
         let last = Last { at, whole: faults.is_empty(), asked: self.asked() };
         let bytes = serde_json::to_vec(&last)
             .map_err(|error| BusError::Corrupt { key: LAST.to_owned(), problem: error.to_string() })?;
         self.bus.set(LAST, Some(&bytes), None).await?;
-        Ok(last.pause())
+        Ok(last.pause().min(AGAIN))
+    }
+
+    /// Servers that came, or whose serial did, since the last round: nobody was asked for them.
+    async fn newcomers(&self) -> Result<Vec<Server>, BusError> {
+        let mut new = Vec::new();
+        for server in self.bus.list().await?.into_iter().filter(|one| !serial(one).is_empty()) {
+            let known = of(&*self.bus, &server.id).await?;
+            if known.is_none_or(|support| support.reason.as_deref() == Some(NAMELESS)) {
+                new.push(server);
+            }
+        }
+        Ok(new)
     }
 
     /// How long the last round, whoever made it, is good for; `None`: one is due.

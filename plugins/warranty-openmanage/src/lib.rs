@@ -78,7 +78,7 @@ pub fn lookup(http: &dyn Http, serials: &[String]) -> Result<Answer, Error> {
             continue;
         }
         let before = answer.found.len();
-        let own = filtered(WARRANTIES, "DeviceIdentifier", serial);
+        let own = filtered(WARRANTIES, "DeviceIdentifier", &tag(serial));
         collect(&ome, &own, std::slice::from_ref(serial), &mut answer.found)?;
         if answer.found.len() == before && !is_device(&ome, serial)? {
             answer.unknown.push(serial.clone());
@@ -118,11 +118,16 @@ fn time(text: &str) -> Result<u64, Error> {
     found.ok_or_else(|| Error::Malformed(format!("`{text}` is no date of a warranty")))
 }
 
+/// As Dell writes a service tag; a filter asks for it letter by letter.
+fn tag(serial: &str) -> String {
+    serial.trim().to_ascii_uppercase()
+}
+
 fn is_device(ome: &Rest<'_>, serial: &str) -> Result<bool, Error> {
     let mut found = false;
-    ome.list(&filtered(DEVICES, "DeviceServiceTag", serial), &mut |device| {
-        let tag = device.text(&["DeviceServiceTag"]).unwrap_or_default();
-        found = tag.eq_ignore_ascii_case(serial.trim());
+    ome.list(&filtered(DEVICES, "DeviceServiceTag", &tag(serial)), &mut |device| {
+        let own = device.text(&["DeviceServiceTag"]).unwrap_or_default();
+        found = own.eq_ignore_ascii_case(serial.trim());
         !found
     })?;
     Ok(found)

@@ -310,6 +310,7 @@ async fn a_server_that_was_never_taken_is_left_where_netbox_has_it() {
             }
             assert!(rig.journal(NAME).iter().any(|text| text.contains("claimed-active")));
             // Once it was taken, the record decides again.
+            walker.event(&Event::Requested { by: "anna".to_owned(), request: Request::Retry });
             walker.discovered(id, NAME);
             project(&rig, &walker).await;
             assert_eq!(rig.device(NAME)["status"]["value"], "staged");

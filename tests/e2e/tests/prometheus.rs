@@ -192,8 +192,8 @@ fn filled(query: &str, chosen: &BTreeMap<String, String>) -> String {
     chosen.iter().fold(query, |query, (name, value)| query.replace(&format!("${name}"), value))
 }
 
-/// Every combination of what can be chosen on top of a dashboard; all at once where that can be chosen.
-async fn choices(prometheus: &Prometheus, dashboard: &Value) -> Vec<BTreeMap<String, String>> {
+/// Every combination of what can be chosen on top of a dashboard, all at once where that can be chosen; or for what there is nothing yet.
+async fn choices(prometheus: &Prometheus, dashboard: &Value) -> Result<Vec<BTreeMap<String, String>>, String> {
     let mut all = vec![BTreeMap::new()];
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
         let (name, query) = (variable["name"].as_str().unwrap(), variable["query"]["query"].as_str());
@@ -201,7 +201,9 @@ async fn choices(prometheus: &Prometheus, dashboard: &Value) -> Vec<BTreeMap<Str
         let mut next = Vec::new();
         for chosen in all {
             let values = prometheus.values(&filled(query, &chosen)).await;
-            assert!(!values.is_empty(), "{}: nothing to choose for {name}", dashboard["uid"]);
+            if values.is_empty() {
+                return Err(format!("{}: nothing to choose for {name}", dashboard["uid"]));
+            }
             let values = if variable["multi"] == true { vec![".*".to_owned()] } else { values };
             next.extend(values.into_iter().map(|value| {
                 let mut chosen = chosen.clone();
@@ -211,7 +213,7 @@ async fn choices(prometheus: &Prometheus, dashboard: &Value) -> Vec<BTreeMap<Str
         }
         all = next;
     }
-    all
+    Ok(all)
 }
 
 /// Queries without an answer, and why: each must have one for at least one choice, since not every vendor has every sensor.
@@ -219,7 +221,13 @@ async fn unanswered(prometheus: &Prometheus) -> Vec<String> {
     let mut without = Vec::new();
     for file in files("grafana/dashboards", ".json") {
         let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        let choices = choices(prometheus, &dashboard).await;
+        let choices = match choices(prometheus, &dashboard).await {
+            Ok(choices) => choices,
+            Err(why) => {
+                without.push(why);
+                continue;
+            }
+        };
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 let mut why = "no rows".to_owned();
