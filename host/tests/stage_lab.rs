@@ -4,10 +4,11 @@
 mod bus;
 mod stage_support;
 
+use farrier::bus::{Bus as _, Origin};
 use farrier::plugin::wit::bmc_driver::{BootMode, BootOverride, BootPersistence, BootTarget};
 use farrier_lab::estate::Vendor;
 use farrier_lab::redfish::{BmcState, Power};
-use farrier_lifecycle::Stage;
+use farrier_lifecycle::{Blame, Event, Fault, Outcome, Request, Retry, Stage};
 use stage_support::lab::{Site, writes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,6 +25,27 @@ async fn a_restart_that_hardening_needs_outlives_the_attempt_that_did_not_get_to
     site.rig.clock.step(farrier::egress::now().0 - site.rig.clock.now().0 + 60_000);
     let journal = site.rig.passed(&server.id, Stage::Harden).await;
     assert_eq!(site.writes("Manager.Reset"), 1, "told once: {journal:?}");
+    site.rig.stop.cancel();
+    site.rig.ended(work).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_that_hardening_needs_outlives_a_failure_and_an_operators_retry() {
+    let Some(site) = Site::start(Vendor::Hpe).await else { return };
+    let server = site.put(Stage::Harden).await;
+    let (ledger, bus) = (site.ledger.clone(), &site.rig.bus);
+    *bus.lose.lock().unwrap() = Some(Box::new(move |_| writes(&ledger, " PATCH ") > 0));
+    bus.hand_back.open(false);
+    let work = site.rig.work();
+    site.rig.until("the attempt ends with its settings written", || bus.lose.lock().unwrap().is_none()).await;
+    let now = bus.read(&server.id).await.unwrap().unwrap();
+    let fault = Fault::new("test", Retry::Never, Blame::Controller, "it refuses");
+    let failed = Event::Outcome { token: now.token(), outcome: Outcome::Failed(fault) };
+    site.rig.parts.apply(&server.id, &failed, Origin::Outside).await.unwrap();
+    site.rig.request(&server.id, Request::Retry).await;
+    assert_eq!(site.writes("Manager.Reset"), 0);
+    bus.hand_back.open(true);
+    site.rig.until("the controller is told to restart", || site.writes("Manager.Reset") > 0).await;
     site.rig.stop.cancel();
     site.rig.ended(work).await;
 }

@@ -150,7 +150,7 @@ pub struct Server {
     /// What policy left undone, with the line of policy that did.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<Mark, String>,
-    /// The stage's own memory between attempts, as JSON; forgotten when the stage is left.
+    /// The stage's own memory between attempts, as JSON; forgotten when the stage is left, and by a retry of any but harden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
     /// The validation image's report, as it came; forgotten when the stage is left.

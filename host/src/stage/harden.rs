@@ -86,7 +86,12 @@ pub async fn run(work: &Work) -> Result<Outcome, Stop> {
         (Err(error), _) => return Err(error.into()),
     };
     keep(work, &policy, &findings).await?;
-    let evidence = judge(&policy, &findings)?;
+    let judged = judge(&policy, &findings);
+    if judged.is_err() && memo.reset.is_some() {
+        // It was restarted, and that did not help: a retry begins at the beginning.
+        work.checkpoint(&Memo::default(), true).await?;
+    }
+    let evidence = judged?;
     let marks = owner.and_then(|owner| left_to(&owner, &theirs, &findings)).into_iter().collect();
     Ok(Outcome::Done { facts: Box::default(), marks, evidence: format!("{changed}; {evidence}") })
 }

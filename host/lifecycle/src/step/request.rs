@@ -43,6 +43,8 @@ impl Walk<'_> {
         }
     }
 
+    /// The stage begins anew, without its memory. But harden's is kept: what it wrote reads as it should, and only the memory says that the
+    /// controller was never restarted for it.
     fn retry(&self, by: &str) -> Result<Step, Refused> {
         self.not_held()?;
         if !matches!(self.before.status, Status::Failed(_) | Status::Waiting(_)) {
@@ -54,7 +56,9 @@ impl Walk<'_> {
         }
         let mut server = self.next();
         server.failures = 0;
-        server.memo = None;
+        if self.before.stage != Stage::Harden {
+            server.memo = None;
+        }
         server.report = None;
         server.told.clear();
         self.run_again(&mut server);
