@@ -92,13 +92,9 @@ impl Catalogue {
         best.into_values().collect()
     }
 
-    /// When this version of a component was released: by the catalogue where it has it, else by the date in the version's text.
-    pub fn date(&self, facts: &Facts, component: &str, version: &str) -> Option<Timestamp> {
-        let images = self.of(facts.driver.as_deref(), facts.model.as_deref());
-        let known = images.iter().map(|known| &known.image);
-        let mut same = known.filter(|image| image.component == component && version::same(&image.version, version));
-        let released = same.find_map(|image| image.released.as_deref());
-        released.and_then(dates::dated).or_else(|| dates::dated(version))
+    /// What it knows of the versions on a server.
+    pub fn dates(&self, facts: &Facts) -> Dates<'_> {
+        Dates(self.of(facts.driver.as_deref(), facts.model.as_deref()))
     }
 
     /// The image of a digest.
@@ -114,6 +110,19 @@ impl Catalogue {
     /// Does it have this file?
     pub fn has(&self, file: &Path) -> bool {
         self.images.iter().any(|known| known.image.file == file)
+    }
+}
+
+/// When firmware was released, for one server.
+pub struct Dates<'a>(Vec<&'a Known>);
+
+impl Dates<'_> {
+    /// Of this version of a component: by the catalogue where it has it, else by the date in the version's text.
+    pub fn of(&self, component: &str, version: &str) -> Option<Timestamp> {
+        let known = self.0.iter().map(|known| &known.image);
+        let mut same = known.filter(|image| image.component == component && version::same(&image.version, version));
+        let released = same.find_map(|image| image.released.as_deref());
+        released.and_then(dates::dated).or_else(|| dates::dated(version))
     }
 }
 

@@ -56,7 +56,7 @@ async fn the_catalogue_dates_a_version_that_does_not_say_it() {
     let catalogue = open(at, vec![released]).await.unwrap();
     let facts = |driver: &str| Facts { driver: Some(driver.to_owned()), ..Facts::default() };
     let day = |driver: &str, component: &str, version: &str| {
-        catalogue.date(&facts(driver), component, version).map(|at| at.0 / 86_400_000)
+        catalogue.dates(&facts(driver)).of(component, version).map(|at| at.0 / 86_400_000)
     };
     assert_eq!(day("hpe-ilo", "bios", "1.66"), Some(19_860));
     assert_eq!(day("hpe-ilo", "bios", "1.65 (05/18/2024)"), Some(19_861), "another version, by its own date");

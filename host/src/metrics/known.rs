@@ -121,7 +121,8 @@ fn steps(plan: &Value) -> Option<u64> {
 
 fn firmware(catalogue: &Catalogue, server: &Server, inventory: &Value) -> Vec<Part<Timestamp>> {
     let mut taken = HashSet::new();
-    let date = |one: &Value| catalogue.date(&server.facts, text(one, "id"), text(one, "version"));
+    let dates = catalogue.dates(&server.facts);
+    let date = |one: &Value| dates.of(text(one, "id"), text(one, "version"));
     let dated = list(inventory, "firmware")
         .iter()
         .filter_map(|one| Some((label(text(one, "id")), date(one)?)))

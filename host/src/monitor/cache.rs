@@ -192,10 +192,9 @@ impl Cache {
 
     /// Parts of this server as they are kept.
     pub fn parts(&self, facts: &Facts, inventory: &Inventory) -> Parts {
-        let dated = inventory.firmware.iter().filter_map(|one| {
-            let date = self.catalogue.date(facts, &one.id, &one.version)?;
-            Some((one.id.as_str(), date))
-        });
+        let dates = self.catalogue.dates(facts);
+        let dated =
+            inventory.firmware.iter().filter_map(|one| Some((one.id.as_str(), dates.of(&one.id, &one.version)?)));
         Parts {
             health: Some(inventory.health),
             drives: self.list(
