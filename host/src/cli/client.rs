@@ -18,8 +18,10 @@ use crate::bus::{self, Bus};
 use crate::config::{self, Config};
 use crate::fault::Secret;
 use crate::http::SOCKET;
-use crate::http::api::ProblemView;
+use crate::http::api::{Page, ProblemView};
 
+/// Items of a list asked for at once: as many as the API gives.
+const PAGE: usize = 1_000;
 /// A request that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A stream of events is never silent for this long.
@@ -97,6 +99,28 @@ impl Client {
             Some(response) => Ok(Some(response.json().await?)),
             None => Ok(None),
         }
+    }
+
+    /// The first `most` items of a list, page by page; `query` is a key and a value each. `None` if no host runs here.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+        most: usize,
+    ) -> anyhow::Result<Option<Vec<T>>> {
+        let asked = query.iter().filter_map(|(key, value)| Some(format!("&{key}={}", segment(value.as_ref()?))));
+        let asked: String = asked.collect();
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        while items.len() < most {
+            let limit = most.saturating_sub(items.len()).min(PAGE);
+            let Some(page) = self.get::<Page<T>>(&format!("{path}?limit={limit}{asked}{cursor}")).await? else {
+                return Ok(None);
+            };
+            items.extend(page.items);
+            let Some(next) = page.next else { break };
+            cursor = format!("&cursor={}", segment(&next));
+        }
+        Ok(Some(items))
     }
 
     /// POST to the host; refuses if none runs.

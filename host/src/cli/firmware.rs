@@ -21,18 +21,8 @@ pub enum FirmwareCommand {
     Plan {
         /// Only this server, by name or id
         name: Option<String>,
-        /// Only of this site, by its slug
-        #[arg(long)]
-        site: Option<String>,
-        /// Only of this rack, by its name
-        #[arg(long)]
-        rack: Option<String>,
-        /// Start of the driver's name: `hpe`
-        #[arg(long)]
-        driver: Option<String>,
-        /// Start of the model
-        #[arg(long)]
-        model: Option<String>,
+        #[command(flatten)]
+        of: Of,
     },
     /// Update many servers, a few at a time
     #[command(subcommand)]
@@ -65,14 +55,9 @@ pub enum WaveCommand {
     },
 }
 
-/// Which servers, and how carefully.
+/// Which servers; all that is given must hold.
 #[derive(Debug, clap::Args)]
-pub struct StartArgs {
-    /// These servers, by name or id; none: all that the options select
-    servers: Vec<String>,
-    /// For people who read it
-    #[arg(long)]
-    name: Option<String>,
+pub struct Of {
     /// Only of this site, by its slug
     #[arg(long)]
     site: Option<String>,
@@ -85,6 +70,18 @@ pub struct StartArgs {
     /// Start of the model
     #[arg(long)]
     model: Option<String>,
+}
+
+/// Which servers, and how carefully.
+#[derive(Debug, clap::Args)]
+pub struct StartArgs {
+    /// These servers, by name or id; none: all that the options select
+    servers: Vec<String>,
+    /// For people who read it
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    of: Of,
     /// Every ready server; needed where nothing else selects
     #[arg(long)]
     all: bool,
@@ -110,17 +107,18 @@ pub struct StartArgs {
 
 impl StartArgs {
     fn wanted(self) -> anyhow::Result<Wanted> {
-        let some = self.site.is_some() || self.rack.is_some() || self.driver.is_some() || self.model.is_some();
+        let Of { site, rack, driver, model } = self.of;
+        let some = [&site, &rack, &driver, &model].into_iter().any(Option::is_some);
         if !(some || self.all || !self.servers.is_empty()) {
             let hint = "name servers, select with --site, --rack, --driver or --model, or say --all";
             return Err(failure("invalid-input", "nothing selects servers", hint));
         }
         Ok(Wanted {
             name: self.name,
-            site: self.site,
-            rack: self.rack,
-            driver: self.driver,
-            model: self.model,
+            site,
+            rack,
+            driver,
+            model,
             servers: self.servers,
             steps: self.steps,
             max_failures: self.max_failures,
@@ -139,11 +137,6 @@ fn millis(option: &str, text: &str) -> anyhow::Result<u64> {
 }
 
 #[derive(Deserialize)]
-struct Page {
-    items: Vec<WaveView>,
-}
-
-#[derive(Deserialize)]
 struct Plans {
     items: Vec<Plan>,
 }
@@ -154,7 +147,7 @@ pub async fn command(common: &Common, command: FirmwareCommand) -> anyhow::Resul
     let nothing = serde_json::json!({});
     let path = |id: &str, rest: &str| format!("{WAVES}/{}{rest}", segment(id));
     match command {
-        FirmwareCommand::Plan { name, site, rack, driver, model } => {
+        FirmwareCommand::Plan { name, of: Of { site, rack, driver, model } } => {
             let pairs = [("server", name), ("site", site), ("rack", rack), ("driver", driver), ("model", model)];
             let query: Vec<String> =
                 pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", segment(&value?)))).collect();
@@ -167,8 +160,8 @@ pub async fn command(common: &Common, command: FirmwareCommand) -> anyhow::Resul
             preview(format, &told)?;
         }
         FirmwareCommand::Wave(WaveCommand::List) => {
-            let page: Page = get(&client, &format!("{WAVES}?limit=1000")).await?;
-            list(format, &page.items)?;
+            let waves = client.list(WAVES, &[], usize::MAX).await?;
+            list(format, &waves.ok_or_else(|| client.no_host())?)?;
         }
         FirmwareCommand::Wave(WaveCommand::Status { id }) => show(format, &get(&client, &path(&id, "")).await?)?,
         FirmwareCommand::Wave(WaveCommand::Halt { id }) => {

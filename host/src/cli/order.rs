@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde::Deserialize;
 
 use super::Common;
 use super::client::{Client, segment};
@@ -103,13 +102,6 @@ pub enum OrderCommand {
     },
 }
 
-/// A page of the API.
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<OrderView>,
-    next: Option<String>,
-}
-
 /// Run one of them.
 pub async fn command(common: &Common, command: OrderCommand) -> anyhow::Result<ExitCode> {
     let (client, format) = (Client::new(common)?, common.output);
@@ -140,18 +132,9 @@ async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> any
 }
 
 async fn list(client: &Client, format: Format, state: Option<State>) -> anyhow::Result<()> {
-    let mut orders: Vec<OrderView> = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
-        let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
-        let cursor = next.map(|next| format!("&cursor={}", segment(&next))).unwrap_or_default();
-        let page: Page = get(client, &format!("{ORDERS}?limit=1000{state}{cursor}")).await?;
-        orders.extend(page.items);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
-    }
+    let query = [("state", state.map(|state| state.to_string()))];
+    let orders = client.list(ORDERS, &query, usize::MAX).await?;
+    let orders: Vec<OrderView> = orders.ok_or_else(|| client.no_host())?;
     if format == Format::Json {
         return output::json(&orders);
     }

@@ -11,7 +11,7 @@ use super::client::{Client, failure, segment};
 use super::output::{self, Format};
 use crate::egress::now;
 use crate::fleet::{Filter, Fleet, Row, Sort};
-use crate::http::api::{Page, Timeline};
+use crate::http::api::Timeline;
 use crate::http::view::{EntryView, ServerView, time, view as see};
 use crate::http::warranty::WarrantyView;
 
@@ -172,34 +172,17 @@ async fn stored(client: &Client) -> anyhow::Result<Fleet> {
     Ok(fleet)
 }
 
-/// A page of the API is as long as this at most.
-const PAGE: usize = 1_000;
-
 async fn all(client: &Client, filter: &Filter, most: usize) -> anyhow::Result<Vec<ServerView>> {
-    let mut query = String::new();
-    for (key, value) in [
+    let query = [
         ("state", filter.state.map(|state| state.to_string())),
         ("site", filter.site.clone()),
         ("problem", filter.problem.map(|problem| problem.to_string())),
-    ] {
-        query.extend(value.map(|value| format!("&{key}={}", segment(&value))));
+    ];
+    if let Some(servers) = client.list("/api/v1/servers", &query, most).await? {
+        return Ok(servers);
     }
-    let (mut servers, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let limit = most.saturating_sub(servers.len()).clamp(1, PAGE);
-        let path = format!("/api/v1/servers?limit={limit}{query}{cursor}");
-        let Some(page) = client.get::<Page<ServerView>>(&path).await? else {
-            let found = stored(client).await?.find(filter, Sort::Name, most, None, |_| true)?;
-            return Ok(found.rows.iter().map(|row| view(row)).collect());
-        };
-        servers.extend(page.items);
-        match page.next {
-            Some(next) if servers.len() < most => cursor = format!("&cursor={next}"),
-            _ => break,
-        }
-    }
-    servers.truncate(most);
-    Ok(servers)
+    let found = stored(client).await?.find(filter, Sort::Name, most, None, |_| true)?;
+    Ok(found.rows.iter().map(|row| view(row)).collect())
 }
 
 async fn one(client: &Client, name: &str) -> anyhow::Result<ServerView> {

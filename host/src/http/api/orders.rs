@@ -69,13 +69,8 @@ pub async fn list(
     let after = after.transpose()?;
     let mut orders = api.desk.list(&who).await?;
     orders.retain(|order| state.is_none_or(|state| order.state == state));
-    let total = u64::try_from(orders.len()).unwrap_or(u64::MAX);
     let rest = orders.iter().filter(|order| after.is_none_or(|after| number(&order.id).is_some_and(|n| n > after)));
-    let mut items: Vec<OrderView> = rest.take(limit.saturating_add(1)).map(OrderView::from).collect();
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|order| order.id.clone());
-    Ok(Json(Page { items, next, total }))
+    Ok(Json(Page::cut(rest.map(OrderView::from), limit, orders.len(), |order| &order.id)))
 }
 
 /// One order.

@@ -23,6 +23,15 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+impl<T> Page<T> {
+    /// Up to `limit` of the rest of a list, which has `total`; `id` is what the next page is asked for by.
+    pub fn cut(mut rest: impl Iterator<Item = T>, limit: usize, total: usize, id: impl Fn(&T) -> &str) -> Self {
+        let items: Vec<T> = rest.by_ref().take(limit).collect();
+        let next = rest.next().and_then(|_| items.last().map(|last| id(last).to_owned()));
+        Self { items, next, total: u64::try_from(total).unwrap_or(u64::MAX) }
+    }
+}
+
 /// What follows a place in a log that grows.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Log<T> {

@@ -55,13 +55,8 @@ pub async fn list(
     let limit = limit(query.limit)?;
     maybe_line("cursor", query.cursor.as_ref(), MAX_NAME)?;
     let waves = api.waves.list(&who).await?;
-    let total = u64::try_from(waves.len()).unwrap_or(u64::MAX);
     let rest = waves.iter().rev().filter(|wave| query.cursor.as_ref().is_none_or(|after| wave.id < *after));
-    let mut items: Vec<WaveView> = rest.take(limit.saturating_add(1)).map(WaveView::from).collect();
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|wave| wave.id.clone());
-    Ok(Json(Page { items, next, total }))
+    Ok(Json(Page::cut(rest.map(WaveView::from), limit, waves.len(), |wave| &wave.id)))
 }
 
 /// One firmware wave.
