@@ -9,13 +9,12 @@
 
 mod attributes;
 
-use farrier_plugin_sdk::driver::{Context, Setting, Vendor, firmware, jobs};
+use farrier_plugin_sdk::driver::{Context, Setting, Vendor, firmware, jobs, rules};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::redfish::id_of;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{
-    AuthScheme, Capabilities, Control, Error, FirmwareComponent, Identity, JobState, MatchRule, PluginInfo,
-    ServiceRootRule, Step,
+    AuthScheme, Capabilities, Control, Error, FirmwareComponent, Identity, JobState, MatchRule, PluginInfo, Step,
 };
 use farrier_plugin_sdk::{RedfishDriver, export_bmc_driver, text};
 use std::rc::Rc;
@@ -26,17 +25,13 @@ pub struct DellIdrac;
 
 impl Vendor for DellIdrac {
     fn info(&self) -> PluginInfo {
-        let root = |vendor: Option<&str>, product: Option<&str>, oem: Option<&str>| {
-            let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-            MatchRule::ServiceRoot(ServiceRootRule { vendor: own(vendor), product_prefix: own(product), oem: own(oem) })
-        };
         let product = Some("Integrated Dell Remote Access");
         // iDRAC 7 and 8 say no `Vendor`.
-        let mut matches =
-            vec![root(Some("Dell"), product, None), root(None, product, None), root(None, None, Some("Dell"))];
+        let mut matches = vec![rules::root(Some("Dell"), product, None), rules::root(None, product, None)];
+        matches.push(rules::root(None, None, Some("Dell")));
         matches.push(MatchRule::IpmiManufacturer(674));
         let prefixes = ["c8:4b:d6", "b0:7b:25", "14:18:77", "18:fb:7b", "d0:94:66", "d0:67:e5"];
-        matches.extend(prefixes.map(|prefix| MatchRule::Oui(prefix.to_owned())));
+        matches.extend(rules::ouis(prefixes));
         PluginInfo {
             name: "dell-idrac".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

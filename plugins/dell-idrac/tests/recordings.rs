@@ -9,7 +9,7 @@ use farrier_plugin_sdk::serde_json::{self, json};
 use farrier_plugin_sdk::testing::{Answer, Replay, baseline, control, step};
 use farrier_plugin_sdk::types::{
     Body, BootMode, BootOverride, BootPersistence, BootTarget, Completion, DriveProtocol, Error, Finding, Health,
-    Image, JobState, PartContent, Quantity, Value, Verdict,
+    JobState, PartContent, Quantity, Value, Verdict,
 };
 
 const V6: &str = "dell-r750-idrac9-6.00.30.00";
@@ -204,12 +204,7 @@ fn a_job_outlives_its_task() {
 #[test]
 fn a_plan_starts_with_the_idrac_and_ends_with_the_logic_device() {
     let Some(tree) = Replay::open(V7) else { return };
-    let image = |component: &str, version: &str| Image {
-        component: component.to_owned(),
-        version: version.to_owned(),
-        sha256: "0".repeat(64),
-        uri: "http://files/x".to_owned(),
-    };
+    let image = |component, version| step(component, version, "http://files/x").image;
     let catalogue = [
         image("cpld-embedded-1", "1.0.8"),
         image("nic-slot-2-1", "32.42.1000"),

@@ -8,13 +8,13 @@
 mod security;
 mod update;
 
-use farrier_plugin_sdk::driver::{Context, Setting, Vendor};
+use farrier_plugin_sdk::driver::{Context, Setting, Vendor, rules};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::redfish::Written;
 use farrier_plugin_sdk::serde_json::Value;
 use farrier_plugin_sdk::types::{
     AuthScheme, Capabilities, Control, Error, FirmwareComponent, Identity, JobState, MatchRule, Nic, PluginInfo,
-    PowerSupply, ResetKind, ServiceRootRule, Step,
+    PowerSupply, ResetKind, Step,
 };
 use farrier_plugin_sdk::{RedfishDriver, export_bmc_driver, text};
 
@@ -24,17 +24,10 @@ pub struct HpeIlo;
 
 impl Vendor for HpeIlo {
     fn info(&self) -> PluginInfo {
-        let root = |vendor: Option<&str>, oem: Option<&str>| {
-            MatchRule::ServiceRoot(ServiceRootRule {
-                vendor: vendor.map(ToOwned::to_owned),
-                product_prefix: None,
-                oem: oem.map(ToOwned::to_owned),
-            })
-        };
         let prefixes = ["94:40:c9", "5c:ed:8c", "3c:a8:2a", "94:18:82", "d0:67:26"];
-        let mut matches = vec![root(Some("HPE"), Some("Hpe")), root(None, Some("Hpe"))];
+        let mut matches = vec![rules::root(Some("HPE"), None, Some("Hpe")), rules::root(None, None, Some("Hpe"))];
         matches.push(MatchRule::IpmiManufacturer(47_196));
-        matches.extend(prefixes.map(|prefix| MatchRule::Oui(prefix.to_owned())));
+        matches.extend(rules::ouis(prefixes));
         PluginInfo {
             name: "hpe-ilo".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

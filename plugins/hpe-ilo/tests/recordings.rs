@@ -8,7 +8,7 @@ use farrier_plugin_sdk::driver::{Context, firmware, hardening, identity, invento
 use farrier_plugin_sdk::serde_json::json;
 use farrier_plugin_sdk::testing::{Answer, Replay, baseline, step};
 use farrier_plugin_sdk::types::{
-    Body, Completion, DriveProtocol, Error, Finding, Health, Image, JobState, Method, PartContent, Quantity, ResetKind,
+    Body, Completion, DriveProtocol, Error, Finding, Health, JobState, Method, PartContent, Quantity, ResetKind,
     TextOrSecret, Value, Verdict,
 };
 
@@ -242,12 +242,7 @@ fn the_write_that_may_cut_off_comes_last_in_any_order_of_the_baseline() {
 #[test]
 fn a_plan_starts_with_the_ilo() {
     let Some(tree) = Replay::open(ILO5) else { return };
-    let image = |component: &str, version: &str| Image {
-        component: component.to_owned(),
-        version: version.to_owned(),
-        sha256: "0".repeat(64),
-        uri: "http://files/x".to_owned(),
-    };
+    let image = |component, version| step(component, version, "http://files/x").image;
     let catalogue = [
         image("bios", "2.36"),
         image("bmc", "3.12"),

@@ -5,6 +5,7 @@
 
 use farrier_plugin_sdk::Http;
 use farrier_plugin_sdk::error::from_http;
+use farrier_plugin_sdk::http::verb;
 use farrier_plugin_sdk::serde_json::Value;
 use farrier_plugin_sdk::services::{Surroundings, failed, form, request};
 use farrier_plugin_sdk::types::{Body, Error, Method, Response};
@@ -58,17 +59,6 @@ impl<'a> Maas<'a> {
         }
         farrier_plugin_sdk::serde_json::from_slice(&response.body)
             .map_err(|error| Error::Malformed(format!("{what}: the answer is not JSON: {error}")))
-    }
-}
-
-const fn verb(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
     }
 }
 

@@ -6,10 +6,10 @@
 //! Not obvious: AMI's firmware, which many vendors ship under their own name, takes `If-Match: *` only. It is known by
 //! the `Ami` member of the service root.
 
-use farrier_plugin_sdk::driver::{Context, Vendor};
+use farrier_plugin_sdk::driver::{Context, Vendor, rules};
 use farrier_plugin_sdk::json::Json;
 use farrier_plugin_sdk::redfish::Etags;
-use farrier_plugin_sdk::types::{AuthScheme, Capabilities, Error, MatchRule, PluginInfo, ServiceRootRule};
+use farrier_plugin_sdk::types::{AuthScheme, Capabilities, Error, PluginInfo};
 use farrier_plugin_sdk::{RedfishDriver, export_bmc_driver};
 
 /// No vendor in particular.
@@ -27,7 +27,7 @@ impl Vendor for Generic {
                 | Capabilities::RESET_BIOS_DEFAULTS
                 | Capabilities::CLEAR_EVENT_LOG,
             // A rule without a field matches every service root.
-            matches: vec![MatchRule::ServiceRoot(ServiceRootRule { vendor: None, product_prefix: None, oem: None })],
+            matches: vec![rules::root(None, None, None)],
             auth: vec![AuthScheme::RedfishSession, AuthScheme::Basic],
         }
     }

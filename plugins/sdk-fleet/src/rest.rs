@@ -64,7 +64,11 @@ impl<'h> Rest<'h> {
     /// Send, and take an error status for an error.
     pub fn send(&self, method: Method, path: &str, body: Body) -> Result<Answer, Error> {
         let answer = send(self.http, method, path, body)?;
-        if answer.is_good() { Ok(answer) } else { Err(self.failure(&format!("{} {path}", verb(method)), &answer)) }
+        if answer.is_good() {
+            Ok(answer)
+        } else {
+            Err(self.failure(&format!("{} {path}", http::verb(method)), &answer))
+        }
     }
 
     /// POST a JSON body.
@@ -102,17 +106,6 @@ impl<'h> Rest<'h> {
             said => format!("{what}: {said}"),
         };
         by_status(what, answer.status, answer.retry_after, text, |text| RemoteError { message: text, ..remote })
-    }
-}
-
-const fn verb(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
     }
 }
 

@@ -9,13 +9,13 @@
 mod settings;
 mod update;
 
-use farrier_plugin_sdk::driver::{Context, Setting, Vendor, boot, firmware, push};
+use farrier_plugin_sdk::driver::{Context, Setting, Vendor, boot, firmware, push, rules};
 use farrier_plugin_sdk::json::{Json, merge};
 use farrier_plugin_sdk::redfish::Written;
 use farrier_plugin_sdk::serde_json::{Value, json};
 use farrier_plugin_sdk::types::{
     AuthScheme, BootMode, BootOverride, BootTarget, Capabilities, Control, Error, FirmwareComponent, Identity,
-    MatchRule, PluginInfo, ServiceRootRule, Step,
+    MatchRule, PluginInfo, Step,
 };
 use farrier_plugin_sdk::{RedfishDriver, export_bmc_driver};
 
@@ -25,17 +25,11 @@ pub struct Supermicro;
 
 impl Vendor for Supermicro {
     fn info(&self) -> PluginInfo {
-        let root = |vendor: Option<&str>, oem: Option<&str>| {
-            MatchRule::ServiceRoot(ServiceRootRule {
-                vendor: vendor.map(ToOwned::to_owned),
-                product_prefix: None,
-                oem: oem.map(ToOwned::to_owned),
-            })
-        };
-        let mut matches = vec![root(Some("Supermicro"), None), root(None, Some("Supermicro"))];
+        let mut matches =
+            vec![rules::root(Some("Supermicro"), None, None), rules::root(None, None, Some("Supermicro"))];
         matches.push(MatchRule::IpmiManufacturer(10_876));
         let prefixes = ["7c:c2:55", "ac:1f:6b", "3c:ec:ef", "0c:c4:7a", "00:25:90", "90:5a:08"];
-        matches.extend(prefixes.map(|prefix| MatchRule::Oui(prefix.to_owned())));
+        matches.extend(rules::ouis(prefixes));
         PluginInfo {
             name: "supermicro".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -18,6 +18,7 @@ pub mod nics;
 pub mod power;
 pub mod push;
 pub mod reset;
+pub mod rules;
 pub mod sensors;
 pub mod standard;
 pub mod update;
