@@ -307,7 +307,7 @@ fn not_taken(error: bus::ApplyError) -> ingest::SinkError {
 }
 
 /// Plugins' small values, in the store.
-struct BusKv(Arc<dyn Bus>);
+pub struct BusKv(pub Arc<dyn Bus>);
 
 #[async_trait]
 impl Kv for BusKv {

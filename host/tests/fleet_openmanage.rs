@@ -12,7 +12,8 @@ use farrier::plugin::wit::types::{Completion, Error, Health};
 use farrier_lab::appliance::{Fault, Setup};
 use farrier_lab::ledger::{Kind, Ledger};
 use farrier_lab::openmanage::{BASELINE, OmeHandle, start};
-use fleet_support::{BMC_PASSWORD, Bench, component, machines, mostly_known, plugin_error, server, setup};
+use farrier_lab::rig::plugin;
+use fleet_support::{BMC_PASSWORD, Bench, machines, mostly_known, plugin_error, server, setup};
 use serde_json::json;
 
 const QUESTION: &str = "/api/UpdateService/Actions/UpdateService.GetBaselinesReportByDeviceids";
@@ -174,7 +175,7 @@ const LOG: &str = "debug,farrier=trace,hyper=trace,hyper_util=trace,reqwest=trac
 
 #[tokio::test]
 async fn the_echoed_password_is_seen_nowhere() {
-    let Some(file) = component("dell-openmanage") else { return };
+    let Some(file) = plugin("dell-openmanage") else { return };
     let Some((appliance, bench)) = rig(setup(machines())).await else { return };
     // The body as the plugin gets it: the broker's answer to the very request.
     let discovery = json!({

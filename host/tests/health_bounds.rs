@@ -1,14 +1,17 @@
 //! What a controller shows is bounded before it is judged or remembered: one that invents names fills neither the store nor the ticket system.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod health_support;
+
 use std::collections::BTreeMap;
 
 use farrier::config::Health;
 use farrier::health::{Engine, MOST, SUPPLIES, Sample, Seen, Settings, Step, Verdict, Who, load};
-use farrier::plugin::wit::bmc_driver::{Drive, DriveProtocol, Identity, Inventory, Nic, PowerSupply};
+use farrier::plugin::wit::bmc_driver::{Drive, DriveProtocol, Inventory, Nic};
 use farrier::plugin::wit::telemetry::{Quantity, Reading};
 use farrier::plugin::wit::types::Health as Is;
 use farrier_lifecycle::Timestamp;
+use health_support::{inventory, supply};
 
 const START: u64 = 1_800_000_000_000;
 const WINDOW: u64 = 60_000;
@@ -32,38 +35,6 @@ fn who() -> Who {
 
 fn reading(sensor: String, quantity: Quantity, health: Is) -> Reading {
     Reading { sensor, quantity, value: 1.0, health }
-}
-
-fn supply(number: u64, health: Is) -> PowerSupply {
-    PowerSupply { slot: format!("Bay {number}"), model: None, serial: None, watts: None, health }
-}
-
-fn inventory() -> Inventory {
-    let text = || "x".to_owned();
-    Inventory {
-        identity: Identity {
-            vendor: text(),
-            model: text(),
-            serial: text(),
-            sku: None,
-            uuid: None,
-            controller: text(),
-            controller_version: text(),
-            redfish_version: None,
-            bmc_mac: None,
-            asset_tag: None,
-            extra: Vec::new(),
-        },
-        health: Is::Ok,
-        bios_version: None,
-        processors: Vec::new(),
-        memory: Vec::new(),
-        drives: Vec::new(),
-        nics: Vec::new(),
-        power_supplies: Vec::new(),
-        firmware: Vec::new(),
-        extra: Vec::new(),
-    }
 }
 
 fn look(engine: &mut Engine, number: u64, seen: Seen) -> Vec<Verdict> {

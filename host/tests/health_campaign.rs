@@ -16,15 +16,15 @@ use farrier::inventory::{FileInventory, Lag};
 use farrier::monitor::{DriverEyes, Eyes as _, Looked, Wanted};
 use farrier::plugin::{Broker, MemoryPins, Plugins};
 use farrier::stage::{Foreign, NotALease, Parts, ProgressBoard};
-use farrier::ticket::{Cases, Desk, Pace, ServiceTracker};
+use farrier::ticket::{Cases, Desk, ServiceTracker};
 use farrier_lab::estate::{Estate, Vendor};
 use farrier_lab::jira::{self, Faults, Flavour, JiraConfig, JiraHandle};
 use farrier_lab::ledger::Ledger;
 use farrier_lab::redfish::{Broken, Logged};
-use farrier_lab::rig::free_port;
+use farrier_lab::rig::{free_port, plugin};
 use farrier_lab::run::{Lab, LabConfig};
 use farrier_lifecycle::{Facts, Fault, JournalEntry, Lease, LifecycleState, Policy, Server, Stage, Status, Timestamp};
-use service_support::Engine;
+use service_support::{Engine, PACE};
 
 const SERVERS: usize = 30;
 /// Between two looks at one server, milliseconds.
@@ -95,17 +95,10 @@ fn estate() -> Estate {
 
 /// The drivers, copied to a folder of their own; `None`, said aloud, where one is not built.
 fn drivers(folder: &Path) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
     let dir = folder.join("drivers");
     std::fs::create_dir(&dir).unwrap();
     for name in DRIVERS {
-        let file = target.join("plugins").join(format!("{name}.wasm"));
-        if !file.is_file() {
-            println!("SKIPPED: `{}` is not built; run `cargo xtask plugins`", file.display());
-            return None;
-        }
-        std::fs::copy(file, dir.join(format!("{name}.wasm"))).unwrap();
+        std::fs::copy(plugin(name)?, dir.join(format!("{name}.wasm"))).unwrap();
     }
     Some(dir)
 }
@@ -252,13 +245,7 @@ impl Campaign {
         service.settings.insert("project".to_owned(), "DC".to_owned());
         let tracker = ServiceTracker::new(engine.service(&service, "ticketing"), engine.broker.clone());
         let settings = Tickets { service, link: None, after_ms: 0, labels: vec!["farrier".to_owned()] };
-        let pace = Pace {
-            wait: Duration::ZERO,
-            backoff: Duration::from_millis(1),
-            backoff_cap: Duration::from_millis(5),
-            ..Pace::default()
-        };
-        Desk::new(bus.clone(), inventory.clone(), Arc::new(tracker), settings, pace)
+        Desk::new(bus.clone(), inventory.clone(), Arc::new(tracker), settings, PACE)
     }
 
     /// A host that starts anew, with nothing but the store.

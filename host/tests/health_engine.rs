@@ -1,16 +1,19 @@
 //! The laws of the health engine, and the rules that Farrier brings, against what controllers really say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod health_support;
+
 use std::collections::BTreeSet;
 
 use farrier::config::Health;
 use farrier::fault::{Blame, Fault, Retry};
 use farrier::health::{Engine, RuleError, Sample, Scope, Seen, Settings, Silence, Step, Verdict, Who, load};
-use farrier::plugin::wit::bmc_driver::{Identity, Inventory, Nic, PowerSupply};
+use farrier::plugin::wit::bmc_driver::{Inventory, Nic};
 use farrier::plugin::wit::event_log::Entry;
 use farrier::plugin::wit::telemetry::{Quantity, Reading};
 use farrier::plugin::wit::types::Health as Is;
 use farrier_lifecycle::Timestamp;
+use health_support::{inventory, supply};
 use proptest::prelude::*;
 
 const START: u64 = 1_800_000_000_000;
@@ -58,13 +61,7 @@ fn seen(wrong: &[&str]) -> Seen {
         reading("psu2", Quantity::VoltageVolts, 230.0, is("psu2", Is::Critical)),
         reading("system", Quantity::PowerWatts, if wrong.contains(&"off") { 9.0 } else { 300.0 }, Is::Ok),
     ];
-    let supply = |number: u8| PowerSupply {
-        slot: format!("Bay {number}"),
-        model: None,
-        serial: None,
-        watts: None,
-        health: is(&format!("psu{number}"), Is::Critical),
-    };
+    let supply = |number: u8| supply(number, is(&format!("psu{number}"), Is::Critical));
     let nic = |number: u8| Nic {
         name: format!("nic{number}"),
         mac: format!("88:e9:a4:00:00:{number:02x}"),
@@ -72,30 +69,8 @@ fn seen(wrong: &[&str]) -> Seen {
         link_up: Some(!wrong.contains(&"off") && !wrong.contains(&format!("nic{number}").as_str())),
     };
     let present = (1..=2).filter(|number| *number != 2 || !wrong.contains(&"psu2-gone"));
-    let inventory = Inventory {
-        identity: Identity {
-            vendor: "HPE".to_owned(),
-            model: "x".to_owned(),
-            serial: "x".to_owned(),
-            sku: None,
-            uuid: None,
-            controller: "iLO 6".to_owned(),
-            controller_version: "1".to_owned(),
-            redfish_version: None,
-            bmc_mac: None,
-            asset_tag: None,
-            extra: Vec::new(),
-        },
-        health: Is::Ok,
-        bios_version: None,
-        processors: Vec::new(),
-        memory: Vec::new(),
-        drives: Vec::new(),
-        nics: vec![nic(1), nic(2)],
-        power_supplies: present.map(supply).collect(),
-        firmware: Vec::new(),
-        extra: Vec::new(),
-    };
+    let inventory =
+        Inventory { nics: vec![nic(1), nic(2)], power_supplies: present.map(supply).collect(), ..inventory() };
     let events = wrong.iter().filter_map(|word| word.strip_prefix("log:")).map(|text| entry(None, text)).collect();
     Seen { readings, events, inventory: Some(inventory) }
 }

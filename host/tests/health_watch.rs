@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod bus;
+mod health_support;
 mod order_support;
 
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use bus::Rig;
 use farrier::bus::Bus;
 use farrier::config::Health;
 use farrier::health::{Sample, Seen, Watch, load};
-use farrier::plugin::wit::bmc_driver::{Identity, Inventory, Nic, PowerSupply};
+use farrier::plugin::wit::bmc_driver::{Inventory, Nic};
 use farrier::plugin::wit::telemetry::{Quantity, Reading};
 use farrier::plugin::wit::types::Health as Is;
 use farrier::ticket::Cases;
 use farrier_lifecycle::{Request, Server, Stage, Timestamp};
+use health_support::{inventory, supply};
 use order_support::{ready, ready_with};
 
 const START: u64 = 1_800_000_000_000;
@@ -34,38 +36,11 @@ async fn active(rig: &Rig, n: u32) -> Server {
 
 /// A look at a server with so many supplies, drawing so much, and its one link up or down.
 fn sample(server: &Server, minute: u64, supplies: u8, watts: f64, up: bool) -> Sample {
-    let supply = |number: u8| PowerSupply {
-        slot: format!("Bay {number}"),
-        model: None,
-        serial: None,
-        watts: None,
-        health: Is::Ok,
-    };
     let mac = "88:e9:a4:00:00:01".to_owned();
-    let identity = Identity {
-        vendor: "HPE".to_owned(),
-        model: "x".to_owned(),
-        serial: "x".to_owned(),
-        sku: None,
-        uuid: None,
-        controller: "iLO 6".to_owned(),
-        controller_version: "1".to_owned(),
-        redfish_version: None,
-        bmc_mac: None,
-        asset_tag: None,
-        extra: Vec::new(),
-    };
     let inventory = Inventory {
-        identity,
-        health: Is::Ok,
-        bios_version: None,
-        processors: Vec::new(),
-        memory: Vec::new(),
-        drives: Vec::new(),
         nics: vec![Nic { name: "nic1".to_owned(), mac, speed: None, link_up: Some(up) }],
-        power_supplies: (1..=supplies).map(supply).collect(),
-        firmware: Vec::new(),
-        extra: Vec::new(),
+        power_supplies: (1..=supplies).map(|number| supply(number, Is::Ok)).collect(),
+        ..inventory()
     };
     let power = Reading { sensor: "system".to_owned(), quantity: Quantity::PowerWatts, value: watts, health: Is::Ok };
     let seen = Seen { readings: vec![power], events: Vec::new(), inventory: Some(inventory) };

@@ -7,37 +7,13 @@
 mod bus;
 mod order_support;
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bus::Rig;
 use farrier::config::Approve;
 use farrier::order::{Order, State};
 use farrier_lifecycle::Request;
-use order_support::{KEPT, approver, desk, desk_on, id, names, operator, order, ready, settle, sound, state, wanted};
-
-/// A future that dies at its `left`-th poll.
-struct Mortal<F> {
-    future: Pin<Box<F>>,
-    left: usize,
-}
-
-impl<F: Future> Future for Mortal<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        self.future.as_mut().poll(context).map(Some)
-    }
-}
-
-/// Run it until it dies; whether it came to its end.
-async fn dies<F: Future>(left: usize, future: F) -> bool {
-    Mortal { future: Box::pin(future), left }.await.is_some()
-}
+use order_support::{
+    KEPT, approver, desk, desk_on, ends, id, names, operator, order, ready, settle, sound, state, wanted,
+};
 
 /// After a crash: two orders for three servers of four, the older one whole.
 async fn finishes(rig: &Rig, first: &Order, second: &Order) {
@@ -63,7 +39,7 @@ async fn a_pass_that_dies_anywhere_is_finished_by_the_next() {
         for n in 1..=4 {
             ready(&rig, n).await;
         }
-        let ended = dies(left, old.pass()).await;
+        let ended = ends(left, old.pass()).await;
         drop(old);
         sound(rig.bus(), &desk(&rig)).await;
         finishes(&rig, &first, &second).await;
@@ -87,7 +63,7 @@ async fn an_order_cancelled_in_a_pass_is_given_nothing_more_and_lists_what_it_wa
             ready(&rig, n).await;
         }
         let mut pass = Box::pin(old.pass());
-        let ended = dies(left, &mut pass).await;
+        let ended = ends(left, &mut pass).await;
         let given = async || {
             let all = rig.bus.list().await.unwrap().into_iter();
             all.filter(|server| server.order.as_deref() == Some(one.id.as_str()))
@@ -126,7 +102,7 @@ async fn a_cancellation_that_dies_anywhere_frees_every_server_or_none() {
             ready(&rig, n).await;
         }
         settle(&rig, &old).await;
-        let ended = dies(left, old.cancel(&operator(), &first.id)).await;
+        let ended = ends(left, old.cancel(&operator(), &first.id)).await;
         drop(old);
         let next = desk_on(&rig.bus, &rig.clock, Approve::Always);
         settle(&rig, &next).await;
@@ -155,7 +131,7 @@ async fn an_expiry_that_dies_anywhere_is_finished_by_the_next() {
         settle(&rig, &old).await;
         let second = old.place(&operator(), &wanted(1)).await.unwrap();
         rig.clock.step(KEPT);
-        let ended = dies(left, old.pass()).await;
+        let ended = ends(left, old.pass()).await;
         drop(old);
         let next = desk_on(&rig.bus, &rig.clock, Approve::Over(1));
         settle(&rig, &next).await;

@@ -7,12 +7,13 @@ use farrier::config::Plugins as Settings;
 use farrier::egress::{Effect, Gate};
 use farrier::plugin::wit::metadata::AuthScheme;
 use farrier::plugin::{Driver, DynamicError, Lend, Plugins};
+use farrier_lab::rig::plugin;
 use plugin_support::server::{Reply, Server};
-use plugin_support::{broker, driver, target};
+use plugin_support::{broker, target};
 use serde_json::{Value, json};
 
 async fn redfish() -> Option<Driver> {
-    let file = driver("redfish")?;
+    let file = plugin("redfish")?;
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(file, dir.path().join("redfish.wasm")).unwrap();
     // Compiled forms are kept between runs: a debug build of the compiler takes seconds.

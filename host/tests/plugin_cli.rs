@@ -5,8 +5,8 @@ mod plugin_support;
 
 use std::process::Output;
 
+use farrier_lab::rig::plugin;
 use plugin_support::component::Hostile;
-use plugin_support::driver;
 use plugin_support::server::{Reply, Server};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ async fn tree() -> Server {
 
 #[tokio::test]
 async fn a_call_prints_the_value_alone() {
-    let Some(file) = driver("redfish") else { return };
+    let Some(file) = plugin("redfish") else { return };
     let (file, dir) = (file.display().to_string(), tempfile::tempdir().unwrap());
     let server = tree().await;
     let password = |text: &str| {
@@ -88,7 +88,7 @@ async fn a_call_prints_the_value_alone() {
 
 #[tokio::test]
 async fn plain_http_to_another_machine_is_refused() {
-    let Some(file) = driver("redfish") else { return };
+    let Some(file) = plugin("redfish") else { return };
     let file = file.display().to_string();
     let http = farrier(&["call", &file, "identify", "--endpoint", "http://192.0.2.1"]).await;
     assert_eq!(http.status.code(), Some(1));

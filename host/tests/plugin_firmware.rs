@@ -3,51 +3,27 @@
 
 mod plugin_support;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use farrier::app::BusKv;
+use farrier::bus::{self, SqliteBus};
 use farrier::config::{Bmc, Plugins as Settings};
 use farrier::egress::{Effect, Gate};
 use farrier::fault::{Retry, Secret};
 use farrier::plugin::wit::firmware::{Image as Wanted, Step};
 use farrier::plugin::wit::jobs::JobState;
 use farrier::plugin::wit::types::{Completion, Error, Job, ResetKind};
-use farrier::plugin::{Broker, CallError, Driver, Images, Kv, Lend, Login, MemoryPins, Plugins, Target};
+use farrier::plugin::{Broker, CallError, Driver, Images, Lend, Login, MemoryPins, Plugins, Target};
 use farrier_lab::ledger::{Kind as Count, Ledger};
 use farrier_lab::redfish::image::{Bad, Image};
 use farrier_lab::redfish::{BmcConfig, BmcHandle, Kind, start};
+use farrier_lab::rig::plugin;
 use farrier_lifecycle::Action;
-use plugin_support::driver as component;
 
 const NAME: &str = "LAB-SRV-001";
 const ALL: [Kind; 5] = [Kind::HpeIlo5, Kind::HpeIlo6, Kind::DellIdrac9, Kind::SupermicroX13, Kind::Generic];
-
-/// What drivers keep.
-#[derive(Default)]
-struct Map(Mutex<BTreeMap<String, Vec<u8>>>);
-
-#[async_trait]
-impl Kv for Map {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.lock().unwrap().get(key).cloned())
-    }
-
-    async fn set(&self, key: &str, value: Option<&[u8]>, _: Option<Duration>) -> Result<(), String> {
-        let mut map = self.0.lock().unwrap();
-        match value {
-            Some(value) => map.insert(key.to_owned(), value.to_vec()),
-            None => map.remove(key),
-        };
-        Ok(())
-    }
-
-    async fn count(&self, prefix: &str) -> Result<usize, String> {
-        Ok(self.0.lock().unwrap().keys().filter(|key| key.starts_with(prefix)).count())
-    }
-}
 
 struct Bench {
     kind: Kind,
@@ -72,11 +48,12 @@ impl Bench {
             Kind::SupermicroX13 => "supermicro",
             Kind::Generic => "redfish",
         };
-        let (file, folder) = (component(name)?, tempfile::tempdir().unwrap());
+        let (file, folder) = (plugin(name)?, tempfile::tempdir().unwrap());
         std::fs::copy(file, folder.path().join(format!("{name}.wasm"))).unwrap();
         let settings = Settings { dir: folder.path().to_owned(), call_timeout_ms: 20_000, ..Settings::default() };
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware-compiled");
-        let (plugins, problems) = Plugins::open(&settings, &cache, Some(Arc::new(Map::default()))).await.unwrap();
+        let kept = Arc::new(SqliteBus::memory(&bus::Settings::default()).unwrap());
+        let (plugins, problems) = Plugins::open(&settings, &cache, Some(Arc::new(BusKv(kept)))).await.unwrap();
         assert!(problems.is_empty(), "{problems:?}");
         let mut config = BmcConfig::new(NAME, kind);
         config.timing.job = job;

@@ -4,8 +4,9 @@
 mod plugin_support;
 
 use farrier::plugin::Plugins;
+use farrier_lab::rig::plugin;
 use plugin_support::component::Hostile;
-use plugin_support::{driver, settings};
+use plugin_support::settings;
 
 #[tokio::test]
 async fn each_bad_file_is_one_problem_and_the_good_one_loads() {
@@ -107,7 +108,7 @@ async fn a_flipped_byte_in_a_compiled_plugin_is_noticed() {
 
 #[tokio::test]
 async fn the_drivers_load_and_rank() {
-    let Some(redfish) = driver("redfish") else { return };
+    let Some(redfish) = plugin("redfish") else { return };
     let settings = settings(redfish.parent().unwrap());
     let (plugins, problems) = Plugins::open(&settings, env!("CARGO_TARGET_TMPDIR").as_ref(), None).await.unwrap();
     assert_eq!(problems, []);

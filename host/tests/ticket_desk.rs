@@ -13,19 +13,11 @@ use farrier::bus::Bus;
 use farrier::config::Tickets;
 use farrier::fault::{Blame, Fault, Retry};
 use farrier::inventory::FileInventory;
-use farrier::ticket::{Cases, Desk, Pace, ServiceTracker};
+use farrier::ticket::{Cases, Desk, ServiceTracker};
 use farrier_lab::jira::{self, Category, Faults, Flavour, JiraConfig, JiraHandle};
 use farrier_lab::ledger::Ledger;
 use farrier_lifecycle::{Facts, Outcome, Request, Server, Stage};
-use service_support::{Engine, inventory};
-
-const PACE: Pace = Pace {
-    wait: Duration::ZERO,
-    role: Duration::from_mins(2),
-    backoff: Duration::from_millis(1),
-    backoff_cap: Duration::from_millis(5),
-    refused_retry: Duration::from_mins(15),
-};
+use service_support::{Engine, PACE, inventory};
 
 struct Site {
     rig: Rig,

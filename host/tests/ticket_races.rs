@@ -5,26 +5,18 @@
 mod bus;
 mod service_support;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::Rig;
-use farrier::config::{self, Tickets};
+use farrier::config::Tickets;
 use farrier::fault::{Blame, Fault, Retry};
 use farrier::inventory::FileInventory;
 use farrier::plugin::wit::ticketing::Draft;
-use farrier::ticket::{Cases, Desk, Finding, Pace, Subject, Tracker};
+use farrier::ticket::{Cases, Desk, Finding, Subject, Tracker};
 use farrier_lifecycle::Timestamp;
+use service_support::{PACE, service};
 
-const PACE: Pace = Pace {
-    wait: Duration::ZERO,
-    role: Duration::from_mins(2),
-    backoff: Duration::from_millis(1),
-    backoff_cap: Duration::from_millis(5),
-    refused_retry: Duration::from_mins(15),
-};
 const SINCE: Timestamp = Timestamp(1_700_000_000_000);
 
 /// What others do to a case.
@@ -162,16 +154,7 @@ impl Site {
     }
 
     fn desk(rig: &Rig, inventory: &Arc<FileInventory>, board: &Arc<Board>, after_ms: u64) -> Desk {
-        let service = config::Service {
-            plugin: "none".to_owned(),
-            url: "http://127.0.0.1:1".parse().unwrap(),
-            username: None,
-            secret_file: None,
-            secret_env: None,
-            auth: None,
-            ca_file: None,
-            settings: BTreeMap::new(),
-        };
+        let service = service("none", "http://127.0.0.1:1");
         let settings = Tickets { service, link: None, after_ms, labels: Vec::new() };
         Desk::new(rig.bus.clone(), inventory.clone(), board.clone(), settings, PACE)
     }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bus::Rig;
 use bus::server::Server as Store;
 use farrier::bus::Bus;
-use farrier::config::{self, Bmc, Tickets};
+use farrier::config::{Bmc, Tickets};
 use farrier::fault::Fault;
 use farrier::plugin::wit::ticketing::{Draft, Priority};
 use farrier::plugin::{Broker, MemoryPins};
@@ -25,7 +25,7 @@ use farrier_lab::ledger::Ledger;
 use farrier_lab::techdirect::{self, TechDirectConfig};
 use farrier_lifecycle::{Facts, Outcome, Server, Stage, Timestamp};
 use order_support::ready_with;
-use service_support::{Engine, inventory};
+use service_support::{Engine, inventory, service};
 
 const DAY: u64 = 86_400_000;
 const TODAY: Timestamp = Timestamp(1000 * DAY);
@@ -236,16 +236,7 @@ async fn a_ticket_of_an_active_server_is_urgent_only_without_time_to_renew() {
     for (n, days) in [(1, 90), (2, 30), (3, 7), (4, 0)] {
         support(&cases, true, &active(&rig, n).await, &ends_in(days), TODAY).await.unwrap();
     }
-    let service = config::Service {
-        plugin: "jira".to_owned(),
-        url: "https://jira.example.test".parse().unwrap(),
-        username: None,
-        secret_file: None,
-        secret_env: None,
-        auth: None,
-        ca_file: None,
-        settings: BTreeMap::new(),
-    };
+    let service = service("jira", "https://jira.example.test");
     let settings = Tickets { service, link: None, after_ms: 0, labels: Vec::new() };
     let (urgency, pace) = (Arc::new(Urgency::default()), Pace { wait: Duration::ZERO, ..Pace::default() });
     let shelf = Arc::new(inventory(folder.path()));

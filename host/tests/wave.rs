@@ -5,9 +5,8 @@ mod bus;
 mod order_support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bus::{NOW, Rig};
 use farrier::access::{Principal, Role};
@@ -17,7 +16,7 @@ use farrier::firmware::Catalogue;
 use farrier::ticket::{Cases, Problem};
 use farrier::wave::{Desk, Standing, State, Wanted, Wave, WaveError};
 use farrier_lifecycle::{Blame, Event, Fault, Mark, Outcome, Policy, Request, Retry, ServerId, Stage};
-use order_support::{id, operator, ready, ready_with, somebody};
+use order_support::{ends, id, operator, ready, ready_with, somebody};
 
 const SOAK: u64 = 60_000;
 
@@ -305,24 +304,6 @@ async fn a_plan_waits_and_each_sees_and_moves_what_is_theirs() {
     assert_eq!((halted.state, halted.reason.as_deref()), (State::Halted, Some("halted by ana")));
 }
 
-/// A future that dies at its `left`-th poll.
-struct Mortal<F> {
-    future: Pin<Box<F>>,
-    left: usize,
-}
-
-impl<F: Future> Future for Mortal<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        self.future.as_mut().poll(context).map(Some)
-    }
-}
-
 #[tokio::test]
 async fn a_pass_that_dies_anywhere_is_finished_by_the_next_and_starts_nothing_twice() {
     let mut died = 0;
@@ -334,7 +315,7 @@ async fn a_pass_that_dies_anywhere_is_finished_by_the_next_and_starts_nothing_tw
         let old = desk(&rig).await;
         let all = Wanted { steps: vec!["2".to_owned()], ..wanted() };
         let wave = old.begin(&operator(), &all).await.unwrap();
-        let ended = Mortal { future: Box::pin(old.pass()), left }.await.is_some();
+        let ended = ends(left, old.pass()).await;
         drop(old);
         // Two hosts at once, as when the role moves.
         let (one, other) = (desk(&rig).await, desk(&rig).await);

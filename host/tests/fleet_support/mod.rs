@@ -1,7 +1,7 @@
 //! A fleet tool's plugin, called as the host calls it, against a simulated appliance.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,21 +14,10 @@ use farrier::plugin::wit::types::{Completion, Error, Job, ServerRef};
 use farrier::plugin::{Broker, CallError, Driver, Lend, Login, MemoryPins, Plugins, Secrets, Target};
 use farrier_lab::appliance::{Machine, Setup};
 use farrier_lab::ledger::{Kind, Ledger};
+use farrier_lab::rig::plugin;
 
 /// A controller's password that JSON and HTML write in several ways.
 pub const BMC_PASSWORD: &str = "Zebra\"käse\\Wort<77";
-
-/// Where `cargo xtask plugins` puts the plugins, if it has run.
-pub fn component(name: &str) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let path = target.join("plugins").join(format!("{name}.wasm"));
-    let found = path.is_file();
-    if !found {
-        println!("skipped: `{}` is not built; run `cargo xtask plugins`", path.display());
-    }
-    found.then_some(path)
-}
 
 /// Five servers, more than two pages; one of them is a start of another's serial number.
 pub fn machines() -> Vec<Machine> {
@@ -65,7 +54,7 @@ impl Bench {
     }
 
     pub async fn with_password(name: &str, url: &str, ledger: &Ledger, question: &str, password: &str) -> Option<Self> {
-        let file = component(name)?;
+        let file = plugin(name)?;
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet-compiled");
         let settings = Settings { call_timeout_ms: 20_000, ..Settings::default() };
         let driver = Plugins::open_file(&settings, Some(&cache), &file).await.unwrap().unwrap();

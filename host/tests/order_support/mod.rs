@@ -2,7 +2,9 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use farrier::access::{Means, Principal, Role};
 use farrier::bus::{Begin, Bus, Commit, Committed, Origin, apply};
@@ -142,4 +144,27 @@ pub async fn sound(bus: &dyn Bus, desk: &Desk) {
             assert_eq!(servers[&line.id].tenant.as_deref(), Some(order.tenant.as_str()));
         }
     }
+}
+
+/// A future that dies at its `left`-th poll.
+struct Mortal<F> {
+    future: Pin<Box<F>>,
+    left: usize,
+}
+
+impl<F: Future> Future for Mortal<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.future.as_mut().poll(context).map(Some)
+    }
+}
+
+/// Run it until it dies; whether it came to its end.
+pub async fn ends<F: Future>(left: usize, future: F) -> bool {
+    Mortal { future: Box::pin(future), left }.await.is_some()
 }

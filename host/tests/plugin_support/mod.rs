@@ -4,25 +4,13 @@
 pub mod component;
 pub mod server;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use farrier::config::{Bmc, Plugins as Settings};
 use farrier::plugin::wit::metadata::AuthScheme;
 use farrier::plugin::{Broker, Login, MemoryPins, Target};
 use url::Url;
-
-/// Where `cargo xtask plugins` puts the drivers, if it has run.
-pub fn driver(name: &str) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let path = target.join("plugins").join(format!("{name}.wasm"));
-    let found = path.is_file();
-    if !found {
-        println!("skipped: `{}` is not built; run `cargo xtask plugins`", path.display());
-    }
-    found.then_some(path)
-}
 
 /// Limits a test can wait for.
 pub fn settings(dir: &Path) -> Settings {

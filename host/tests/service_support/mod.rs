@@ -3,31 +3,37 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use farrier::app::BusKv;
 use farrier::bus::Bus;
 use farrier::config::{self, Bmc};
 use farrier::inventory::FileInventory;
-use farrier::plugin::{Broker, Kv, MemoryPins, Plugins, Service};
+use farrier::plugin::{Broker, MemoryPins, Plugins, Service};
+use farrier::ticket::Pace;
 
-/// As the host keeps them.
-struct Values(Arc<dyn Bus>);
+/// A ticket desk that waits for nothing.
+pub const PACE: Pace = Pace {
+    wait: Duration::ZERO,
+    role: Duration::from_mins(2),
+    backoff: Duration::from_millis(1),
+    backoff_cap: Duration::from_millis(5),
+    refused_retry: Duration::from_mins(15),
+};
 
-#[async_trait]
-impl Kv for Values {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        self.0.get(key).await.map_err(|error| error.to_string())
-    }
-
-    async fn set(&self, key: &str, value: Option<&[u8]>, ttl: Option<Duration>) -> Result<(), String> {
-        self.0.set(key, value, ttl).await.map_err(|error| error.to_string())
-    }
-
-    async fn count(&self, prefix: &str) -> Result<usize, String> {
-        Ok(self.0.keys(prefix).await.map_err(|error| error.to_string())?.len())
+/// A service that no login is configured for.
+pub fn service(plugin: &str, url: &str) -> config::Service {
+    config::Service {
+        plugin: plugin.to_owned(),
+        url: url.parse().unwrap(),
+        username: None,
+        secret_file: None,
+        secret_env: None,
+        auth: None,
+        ca_file: None,
+        settings: BTreeMap::new(),
     }
 }
 
@@ -42,20 +48,14 @@ pub struct Engine {
 impl Engine {
     /// `None`, with a line that says so, where the plugin is not built.
     pub async fn new(plugin: &str, bus: Arc<dyn Bus>) -> Option<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-        let file = target.join("plugins").join(format!("{plugin}.wasm"));
-        if !file.is_file() {
-            println!("SKIPPED: `{}` is not built; run `cargo xtask plugins`", file.display());
-            return None;
-        }
+        let file = farrier_lab::rig::plugin(plugin)?;
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("plugins");
         std::fs::create_dir(&dir).unwrap();
         std::fs::copy(file, dir.join(format!("{plugin}.wasm"))).unwrap();
         let settings = config::Plugins { dir, ..config::Plugins::default() };
         let cache: &Path = env!("CARGO_TARGET_TMPDIR").as_ref();
-        let (plugins, problems) = Plugins::open(&settings, cache, Some(Arc::new(Values(bus)))).await.unwrap();
+        let (plugins, problems) = Plugins::open(&settings, cache, Some(Arc::new(BusKv(bus)))).await.unwrap();
         assert_eq!(problems, []);
         let bmc = Bmc { request_timeout_ms: 2_000, rate: 10_000, ..Bmc::default() };
         let broker = Arc::new(Broker::new(&bmc, Arc::new(MemoryPins::default())).unwrap());
@@ -65,16 +65,8 @@ impl Engine {
     pub fn config(&self, url: &str, username: Option<&str>, secret: &str) -> config::Service {
         let file = self.folder.path().join("secret");
         std::fs::write(&file, format!("{secret}\n")).unwrap();
-        config::Service {
-            plugin: self.plugin.clone(),
-            url: url.parse().unwrap(),
-            username: username.map(str::to_owned),
-            secret_file: Some(file),
-            secret_env: None,
-            auth: None,
-            ca_file: None,
-            settings: BTreeMap::new(),
-        }
+        let username = username.map(str::to_owned);
+        config::Service { username, secret_file: Some(file), ..service(&self.plugin, url) }
     }
 
     pub fn service(&self, config: &config::Service, interface: &'static str) -> Service {

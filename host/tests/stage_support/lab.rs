@@ -1,13 +1,11 @@
 //! One server of the lab at a stage, with its driver in the real engine.
 
-use std::path::{Path, PathBuf};
-
 use farrier::bus::{Bus as _, Commit, Committed};
 use farrier::config::Credential;
 use farrier_lab::estate::{Estate, Server as Simulated, Vendor};
 use farrier_lab::ledger::Ledger;
 use farrier_lab::redfish::BmcHandle;
-use farrier_lab::rig::free_port;
+use farrier_lab::rig::{free_port, plugin};
 use farrier_lab::run::{Lab, LabConfig};
 use farrier_lifecycle::{Facts, JournalEntry, Lease, LifecycleState, Server, Stage, Status, Timestamp};
 
@@ -49,14 +47,7 @@ fn estate(vendor: Vendor) -> Estate {
 
 /// The driver alone in a folder; `None`, said aloud, where it is not built.
 fn drivers(name: &str) -> Option<tempfile::TempDir> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let file = target.join("plugins").join(format!("{name}.wasm"));
-    if !file.is_file() {
-        println!("SKIPPED: `{}` is not built; run `cargo xtask plugins`", file.display());
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
+    let (file, folder) = (plugin(name)?, tempfile::tempdir().unwrap());
     std::fs::copy(file, folder.path().join(format!("{name}.wasm"))).unwrap();
     Some(folder)
 }

@@ -193,16 +193,6 @@ async fn fifty_servers_are_rolled_out_and_a_bad_image_halts_the_wave() {
     assert!(plans.as_array().unwrap().iter().all(|plan| plan["changes"] == serde_json::json!([])), "{plans:#}");
 }
 
-fn machine(server: &Server) -> Machine {
-    Machine {
-        mac: server.bmc.mac.clone(),
-        model: server.model.clone(),
-        username: server.bmc.username.clone(),
-        password: server.bmc.password.clone(),
-        ..Machine::new(&server.serial, &server.bmc.address.to_string())
-    }
-}
-
 fn tool(plugin: &str, url: &str, matches: &str, question: &str, password: &Path) -> toml::Table {
     let password = password.to_str().unwrap();
     toml::toml! {
@@ -224,7 +214,7 @@ async fn a_bad_update_of_a_fleet_tool_halts_the_wave() {
     std::fs::write(&password, "appliance-password-1\n").unwrap();
     let (ledger, setup) = (Ledger::default(), |name: &str, of: &Estate| Setup {
         work: Duration::from_secs(1),
-        ..Setup::new(name, of.servers.iter().map(machine).collect())
+        ..Setup::new(name, of.servers.iter().map(Machine::of).collect())
     });
     let oneview = oneview::start(setup("oneview", &hpe), Versions::default(), ledger.clone()).await.unwrap();
     let ome = openmanage::start(setup("ome", &dell), ledger.clone()).await.unwrap();

@@ -17,16 +17,6 @@ use farrier_lab::{oneview, openmanage};
 use farrier_lifecycle::{Mac, ServerId};
 use serde_json::json;
 
-fn machine(server: &Server) -> Machine {
-    Machine {
-        mac: server.bmc.mac.clone(),
-        model: server.model.clone(),
-        username: server.bmc.username.clone(),
-        password: server.bmc.password.clone(),
-        ..Machine::new(&server.serial, &server.bmc.address.to_string())
-    }
-}
-
 fn table(plugin: &str, url: &str, matches: &str, question: &str, password: &Path) -> toml::Table {
     let password = password.to_str().unwrap();
     toml::toml! {
@@ -94,7 +84,7 @@ async fn servers_are_registered_updated_and_ready() {
     std::fs::write(&password, "appliance-password-1\n").unwrap();
     let (ledger, setup) = (Ledger::default(), |name: &str, at: usize| Setup {
         work: Duration::from_secs(1),
-        ..Setup::new(name, vec![machine(&estate.servers[at])])
+        ..Setup::new(name, vec![Machine::of(&estate.servers[at])])
     });
     let oneview = oneview::start(setup("oneview", 0), Versions::default(), ledger.clone()).await.unwrap();
     let ome = openmanage::start(setup("ome", 1), ledger.clone()).await.unwrap();

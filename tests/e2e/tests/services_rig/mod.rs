@@ -2,40 +2,16 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use async_trait::async_trait;
+use farrier::app::BusKv;
+use farrier::bus::{self, SqliteBus};
 use farrier::config::{self, Bmc};
 use farrier::egress::{Effect, Gate};
 use farrier::plugin::wit::types::ServerRef;
-use farrier::plugin::{Broker, Driver, Kv, Lend, MemoryPins, Plugins, Service};
+use farrier::plugin::{Broker, Driver, Lend, MemoryPins, Plugins, Service};
 use farrier_lab::ledger::Ledger;
-
-/// Values that outlive calls.
-#[derive(Default)]
-struct Map(Mutex<BTreeMap<String, Vec<u8>>>);
-
-#[async_trait]
-impl Kv for Map {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.lock().unwrap().get(key).cloned())
-    }
-
-    async fn set(&self, key: &str, value: Option<&[u8]>, _: Option<Duration>) -> Result<(), String> {
-        let mut map = self.0.lock().unwrap();
-        match value {
-            Some(value) => map.insert(key.to_owned(), value.to_vec()),
-            None => map.remove(key),
-        };
-        Ok(())
-    }
-
-    async fn count(&self, prefix: &str) -> Result<usize, String> {
-        Ok(self.0.lock().unwrap().keys().filter(|key| key.starts_with(prefix)).count())
-    }
-}
 
 /// A plugin, and what a host has around it.
 pub struct Rig {
@@ -49,20 +25,15 @@ pub struct Rig {
 impl Rig {
     /// `None`, with a line that says so, where the plugin is not built.
     pub async fn new(plugin: &str) -> Option<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
-        let file = target.join("plugins").join(format!("{plugin}.wasm"));
-        if !file.is_file() {
-            println!("SKIPPED: `{}` is not built; run `cargo xtask plugins`", file.display());
-            return None;
-        }
+        let file = farrier_lab::rig::plugin(plugin)?;
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
         std::fs::copy(file, folder.path().join("plugins").join(format!("{plugin}.wasm"))).unwrap();
         let settings = config::Plugins { dir: folder.path().join("plugins"), ..config::Plugins::default() };
         // Compiled forms are kept between runs: a debug build of the compiler takes seconds.
         let cache: &Path = env!("CARGO_TARGET_TMPDIR").as_ref();
-        let (plugins, problems) = Plugins::open(&settings, cache, Some(Arc::new(Map::default()))).await.unwrap();
+        let kept = Arc::new(SqliteBus::memory(&bus::Settings::default()).unwrap());
+        let (plugins, problems) = Plugins::open(&settings, cache, Some(Arc::new(BusKv(kept)))).await.unwrap();
         assert_eq!(problems, []);
         let bmc = Bmc { request_timeout_ms: 2_000, rate: 10_000, ..Bmc::default() };
         let broker = Broker::new(&bmc, Arc::new(MemoryPins::default())).unwrap();

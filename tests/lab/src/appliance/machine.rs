@@ -1,5 +1,7 @@
 //! A server as a fleet tool sees it: a controller at an address, with firmware.
 
+use crate::estate::Server;
+
 /// One component's firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
@@ -75,6 +77,17 @@ impl Machine {
             known: false,
             firmware: vec![component("System ROM", "2.10.2", "2.21.2"), component("Controller", "3.11", "3.11")],
             warranties: Vec::new(),
+        }
+    }
+
+    /// This server of the lab, as its tool reaches it.
+    pub fn of(server: &Server) -> Self {
+        Self {
+            mac: server.bmc.mac.clone(),
+            model: server.model.clone(),
+            username: server.bmc.username.clone(),
+            password: server.bmc.password.clone(),
+            ..Self::new(&server.serial, &server.bmc.address.to_string())
         }
     }
 

@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 
+use super::skip;
+
 /// Where the programs under test are.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -28,13 +30,9 @@ impl Programs {
     /// # Errors
     /// Names what is missing and the command that builds it.
     pub fn find() -> anyhow::Result<Self> {
-        let exe = std::env::current_exe().context("finding this program")?;
-        // target/debug/farrier-lab, or target/debug/deps/test-0123.
-        let profile = exe.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new("."));
-        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let profile = profile().context("finding this program")?;
         let farrier = given("FARRIER_BIN").unwrap_or_else(|| profile.join("farrier"));
-        let built = profile.parent().unwrap_or(profile).join("plugins");
-        let plugins = given("FARRIER_PLUGINS").unwrap_or(built);
+        let plugins = plugins(&profile);
         ensure!(
             farrier.is_file(),
             "no host at {}: run `cargo build -p farrier`, or set FARRIER_BIN",
@@ -44,6 +42,31 @@ impl Programs {
         ensure!(drivers, "no drivers in {}: run `cargo xtask plugins`, or set FARRIER_PLUGINS", plugins.display());
         Ok(Self { farrier, plugins })
     }
+}
+
+fn given(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+/// The folder cargo built this program into: that of target/debug/farrier-lab, or of target/debug/deps/test-0123.
+fn profile() -> std::io::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    Ok(exe.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new(".")).to_owned())
+}
+
+fn plugins(profile: &Path) -> PathBuf {
+    given("FARRIER_PLUGINS").unwrap_or_else(|| profile.parent().unwrap_or(profile).join("plugins"))
+}
+
+/// A plugin as `cargo xtask plugins` built it. `None` where it did not: the running test is then noted as skipped.
+pub fn plugin(name: &str) -> Option<PathBuf> {
+    let folder = profile().map(|profile| plugins(&profile)).unwrap_or_default();
+    let file = folder.join(format!("{name}.wasm"));
+    if !file.is_file() {
+        skip(&format!("`{}` is not built; run `cargo xtask plugins`", file.display()));
+        return None;
+    }
+    Some(file)
 }
 
 /// One line of `farrier server list --output json`.

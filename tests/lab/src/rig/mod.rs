@@ -14,7 +14,7 @@ mod store;
 mod tests;
 
 pub use config::{Credential, Feed, HostFile};
-pub use host::{Host, Programs, ServerRow};
+pub use host::{Host, Programs, ServerRow, plugin};
 pub use ports::free_port;
 pub use skip::{skip, venv};
 pub(crate) use start::random_token;
