@@ -31,7 +31,7 @@ macro_rules! conformance {
         }
         mod redis {
             $(#[tokio::test] async fn $case() {
-                if let Some(rig) = super::Rig::redis(stringify!($case)).await {
+                if let Some(rig) = super::Rig::redis().await {
                     super::$case(rig).await;
                 }
             })+

@@ -339,7 +339,7 @@ async fn compare(redis: &Redis, ops: &[Op]) {
 
 #[test]
 fn both_stores_answer_alike() {
-    let Some(redis) = Redis::start_with("both_stores_answer_alike", "no") else { return };
+    let Some(redis) = Redis::start_with("no") else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut runner = TestRunner::new(Config { cases: 64, max_shrink_iters: 200, ..Config::default() });
     let walk = prop::collection::vec(op(), 20..120);

@@ -24,7 +24,7 @@ fn two_hosts(redis: &Redis) -> (Rig, Rig) {
 
 #[tokio::test]
 async fn a_dead_hosts_work_goes_on_elsewhere() {
-    let Some(redis) = Redis::start("a_dead_hosts_work_goes_on_elsewhere") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (one, other) = two_hosts(&redis);
     for n in 1..=3 {
         one.see(n).await;
@@ -54,7 +54,7 @@ async fn a_dead_hosts_work_goes_on_elsewhere() {
 
 #[tokio::test]
 async fn a_restarted_host_takes_its_own_work_back_at_once() {
-    let Some(redis) = Redis::start("a_restarted_host_takes_its_own_work_back_at_once") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (dir, clock) = (tempfile::tempdir().unwrap(), Stepped::default());
     let open = || redis.bus(&clock.settings()).as_host(dir.path());
     let rig = Rig::new(Arc::new(open().unwrap()), clock.clone());
@@ -83,7 +83,7 @@ async fn a_restarted_host_takes_its_own_work_back_at_once() {
 
 #[tokio::test]
 async fn an_entry_taken_over_is_lost_to_the_first() {
-    let Some(redis) = Redis::start("an_entry_taken_over_is_lost_to_the_first") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (one, other) = two_hosts(&redis);
     one.see(1).await;
     let paused = one.take(Stage::Discover, 1).await.pop().unwrap();
@@ -96,7 +96,7 @@ async fn an_entry_taken_over_is_lost_to_the_first() {
 
 #[tokio::test]
 async fn one_of_two_hosts_has_a_role() {
-    let Some(redis) = Redis::start("one_of_two_hosts_has_a_role") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (one, other) = two_hosts(&redis);
     assert!(one.bus.elect("projector", LEASE).await.unwrap());
     assert!(!other.bus.elect("projector", LEASE).await.unwrap());
@@ -110,7 +110,7 @@ async fn one_of_two_hosts_has_a_role() {
 
 #[tokio::test]
 async fn every_waiting_host_hears_of_work_and_journal() {
-    let Some(redis) = Redis::start("every_waiting_host_hears_of_work_and_journal") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (one, other) = two_hosts(&redis);
     other.bus.check().await.unwrap();
     let began = Instant::now();
@@ -127,7 +127,7 @@ async fn every_waiting_host_hears_of_work_and_journal() {
 /// Lose the reply of a fetch: the same call on a connection of the test's own, in the name of the bus's process.
 #[tokio::test]
 async fn the_entries_of_a_lost_reply_are_read_again() {
-    let Some(redis) = Redis::start("the_entries_of_a_lost_reply_are_read_again") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (rig, _) = two_hosts(&redis);
     rig.see(1).await;
     rig.see(2).await;
@@ -155,7 +155,7 @@ async fn the_entries_of_a_lost_reply_are_read_again() {
 
 #[tokio::test]
 async fn a_killed_server_loses_no_answered_commit() {
-    let Some(mut redis) = Redis::start("a_killed_server_loses_no_answered_commit") else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let clock = Stepped::default();
     let rig = Rig::new(Arc::new(redis.bus(&clock.settings())), clock);
     rig.bus.check().await.unwrap();
@@ -188,7 +188,7 @@ async fn a_killed_server_loses_no_answered_commit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_under_fire_are_done_once() {
-    let Some(mut redis) = Redis::start("commits_under_fire_are_done_once") else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let clock = Stepped::default();
     let rig = Arc::new(Rig::new(Arc::new(redis.bus(&clock.settings())), clock));
     rig.bus.check().await.unwrap();
@@ -237,7 +237,7 @@ async fn commits_under_fire_are_done_once() {
 
 #[tokio::test]
 async fn after_an_outage_others_leases_are_left_alone_for_one_lease() {
-    let Some(mut redis) = Redis::start("after_an_outage_others_leases_are_left_alone_for_one_lease") else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let lease = Duration::from_millis(700);
     // The server's own clock: what a host runs on.
     let settings = Settings { lease, ..Settings::default() };
@@ -256,7 +256,7 @@ async fn after_an_outage_others_leases_are_left_alone_for_one_lease() {
 
 #[tokio::test]
 async fn legacy_lists_become_leases() {
-    let Some(redis) = Redis::start("legacy_lists_become_leases") else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut raw = redis.raw().await;
     for (push, key, raw_text) in [
         ("LPUSH", DISCOVERED, "first"),
@@ -287,7 +287,7 @@ async fn legacy_lists_become_leases() {
 
 #[tokio::test]
 async fn a_key_of_another_kind_is_refused() {
-    let Some(redis) = Redis::start("a_key_of_another_kind_is_refused") else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut raw = redis.raw().await;
     let _: () = redis::cmd("SET").arg(&["netbox:server:ready", "mine"]).query_async(&mut raw).await.unwrap();
     let (rig, _) = two_hosts(&redis);
@@ -297,7 +297,7 @@ async fn a_key_of_another_kind_is_refused() {
 
 #[tokio::test]
 async fn a_foreign_entry_on_any_stream_can_be_buried() {
-    let Some(redis) = Redis::start("a_foreign_entry_on_any_stream_can_be_buried") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (rig, _) = two_hosts(&redis);
     rig.bus.check().await.unwrap();
     let mut raw = redis.raw().await;
@@ -315,7 +315,7 @@ async fn a_foreign_entry_on_any_stream_can_be_buried() {
 
 #[tokio::test]
 async fn what_someone_deleted_is_published_again() {
-    let Some(redis) = Redis::start("what_someone_deleted_is_published_again") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (rig, _) = two_hosts(&redis);
     rig.see(1).await;
     rig.see(2).await;
@@ -336,7 +336,7 @@ async fn what_someone_deleted_is_published_again() {
 
 #[tokio::test]
 async fn a_lost_command_is_published_again_without_a_restart() {
-    let Some(redis) = Redis::start("a_lost_command_is_published_again_without_a_restart") else { return };
+    let Some(redis) = Redis::start() else { return };
     let (rig, other) = two_hosts(&redis);
     rig.see(1).await;
     rig.see(2).await;
@@ -365,7 +365,7 @@ async fn a_lost_command_is_published_again_without_a_restart() {
 
 #[tokio::test]
 async fn sites_do_not_meet() {
-    let Some(redis) = Redis::start("sites_do_not_meet") else { return };
+    let Some(redis) = Redis::start() else { return };
     let clock = Stepped::default();
     let site = |name: &str| {
         let settings = Settings { site: Some(name.to_owned()), ..clock.settings() };
@@ -386,7 +386,7 @@ async fn sites_do_not_meet() {
 
 #[tokio::test]
 async fn an_unreachable_server_is_an_error_soon() {
-    let Some(mut redis) = Redis::start("an_unreachable_server_is_an_error_soon") else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let (rig, _) = two_hosts(&redis);
     rig.see(1).await;
     redis.kill();
@@ -398,7 +398,7 @@ async fn an_unreachable_server_is_an_error_soon() {
 
 #[tokio::test]
 async fn a_password_and_a_user_are_needed_where_asked() {
-    let Some(redis) = Redis::start("a_password_and_a_user_are_needed_where_asked") else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut raw = redis.raw().await;
     let _: () = redis::cmd("ACL")
         .arg(&["SETUSER", "farrier", "on", ">secret", "~netbox:*", "~farrier:*", "~bm:events:*", "+@all", "-@admin"])

@@ -174,7 +174,7 @@ async fn a_thousand_orders_on_the_embedded_store() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_orders_on_the_shared_store() {
-    let Some(server) = Redis::start_with("a_thousand_orders_on_the_shared_store", "no") else { return };
+    let Some(server) = Redis::start_with("no") else { return };
     a_thousand_orders(redis(&server).await).await;
 }
 
@@ -185,6 +185,6 @@ async fn first_come_first_served_on_the_embedded_store() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn first_come_first_served_on_the_shared_store() {
-    let Some(server) = Redis::start_with("first_come_first_served_on_the_shared_store", "no") else { return };
+    let Some(server) = Redis::start_with("no") else { return };
     first_come_first_served(redis(&server).await).await;
 }

@@ -58,7 +58,7 @@ impl LeaseSink for Kept {
 
 #[tokio::test]
 async fn leases_on_a_redis_in_use_are_seen_and_stay() {
-    let Some(redis) = Redis::start("leases_on_a_redis_in_use_are_seen_and_stay") else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut raw = redis.raw().await;
     // As a host left it that has one entry in hand.
     let host = redis.bus(&Stepped::default().settings());
@@ -98,7 +98,7 @@ async fn leases_on_a_redis_in_use_are_seen_and_stay() {
 
 #[tokio::test]
 async fn a_list_with_the_streams_name_is_read_where_it_is() {
-    let Some(redis) = Redis::start("a_list_with_the_streams_name_is_read_where_it_is") else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut raw = redis.raw().await;
     let mut look = Peek::new(redis.bus(&Stepped::default().settings()));
     assert_eq!(look.look(NOW).await.unwrap().len(), 0, "nothing is there yet");

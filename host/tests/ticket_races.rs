@@ -202,8 +202,8 @@ impl Site {
 type Course = (&'static str, &'static [Act], bool, usize, &'static [&'static str]);
 
 /// Each in the store of this machine and in the shared one.
-async fn sites(test: &str) -> Vec<Site> {
-    let rigs = [Some(Rig::sqlite_memory()), Rig::redis(test).await];
+async fn sites() -> Vec<Site> {
+    let rigs = [Some(Rig::sqlite_memory()), Rig::redis().await];
     rigs.into_iter().flatten().map(Site::new).collect()
 }
 
@@ -221,7 +221,7 @@ async fn what_happens_while_the_ticket_system_is_asked_is_not_lost() {
         ("close", &[Found("fan 3"), Over], false, 1, &["it is well"]),
         ("close", &[Forgotten], false, 1, &["it is well"]),
     ];
-    for mut site in sites("ticket_races").await {
+    for mut site in sites().await {
         let store = site.rig.bus.status().await.unwrap().store;
         for (n, (request, acts, lasts, tickets, words)) in cases.iter().enumerate() {
             let (is, all, open, said) = site.one(&format!("fan-failed-{n}"), request, acts).await;
@@ -235,7 +235,7 @@ async fn what_happens_while_the_ticket_system_is_asked_is_not_lost() {
 
 #[tokio::test]
 async fn a_case_is_brought_as_it_is_and_not_as_it_was_listed() {
-    for mut site in sites("ticket_listed").await {
+    for mut site in sites().await {
         act(&site.cases, "b-second", Found("fan 1")).await;
         site.turns(1).await;
         act(&site.cases, "a-first", Found("fan 1")).await;
@@ -251,7 +251,7 @@ async fn a_case_is_brought_as_it_is_and_not_as_it_was_listed() {
 
 #[tokio::test]
 async fn a_lost_answer_leaves_no_ticket_open_and_no_fault_without() {
-    for mut site in sites("ticket_lost").await {
+    for mut site in sites().await {
         // Closed, and back before anybody knows that it is closed.
         act(&site.cases, "closed", Found("fan 1")).await;
         site.turns(1).await;
@@ -285,7 +285,7 @@ async fn a_lost_answer_leaves_no_ticket_open_and_no_fault_without() {
 
 #[tokio::test]
 async fn many_who_find_the_same_lose_no_count() {
-    for site in sites("ticket_counts").await {
+    for site in sites().await {
         let mut writers = tokio::task::JoinSet::new();
         for _ in 0..4 {
             let cases = site.cases.clone();

@@ -132,7 +132,7 @@ fn book(bus: &Arc<dyn Bus>, csv: &Path) -> Book {
 async fn hosts() -> Vec<(Rig, Arc<dyn Bus>)> {
     let rig = Rig::sqlite_memory();
     let mut hosts = vec![(Rig::new(rig.bus.clone(), rig.clock.clone()), rig.bus)];
-    if let Some(store) = Store::start("warranty_hosts") {
+    if let Some(store) = Store::start() {
         let clock = bus::Stepped::default();
         let open = || -> Arc<dyn Bus> { Arc::new(store.bus(&clock.settings())) };
         let (mut rig, other) = (Rig::new(open(), clock.clone()), open());

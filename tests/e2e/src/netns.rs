@@ -5,38 +5,28 @@
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use farrier_lab::rig::store_program;
+use farrier_lab::rig::{self, store_program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 /// Redis, or the Valkey that the lab finds in its place.
 pub const STORE: &str = "redis-server";
 
-/// Whether `test` cannot run here: without root, or without one of these programs. Then the line `SKIPPED: <test>: <reason>` is
-/// printed and appended to the file that `FARRIER_SKIP_LOG` names.
-pub fn skip(test: &str, programs: &[&str]) -> bool {
+/// Whether the running test cannot run here: without root, or without one of these programs. Then it is noted as skipped.
+pub fn skip(programs: &[&str]) -> bool {
     let there = |program: &str| if program == STORE { store_program().is_some() } else { find(program).is_some() };
-    let missing = || programs.iter().find(|program| !there(program));
-    let reason = if !geteuid().is_root() {
-        "needs root for network namespaces".to_owned()
-    } else if let Some(program) = missing() {
-        format!("`{program}` is not installed")
+    if !geteuid().is_root() {
+        rig::skip("needs root for network namespaces");
+    } else if let Some(program) = programs.iter().find(|program| !there(program)) {
+        rig::skip(&format!("`{program}` is not installed"));
     } else {
         return false;
-    };
-    let line = format!("SKIPPED: {test}: {reason}");
-    println!("{line}");
-    if let Some(log) = std::env::var_os("FARRIER_SKIP_LOG")
-        && let Ok(mut log) = OpenOptions::new().create(true).append(true).open(log)
-    {
-        let _ = writeln!(log, "{line}");
     }
     true
 }

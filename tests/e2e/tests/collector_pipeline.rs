@@ -108,7 +108,7 @@ impl Field {
 
 #[test]
 fn a_report_of_the_collector_takes_a_server_to_update_and_on() {
-    if skip("a_report_of_the_collector_takes_a_server_to_update_and_on", &PROGRAMS) {
+    if skip(&PROGRAMS) {
         return;
     }
     let field = Field::new().unwrap();
@@ -130,7 +130,7 @@ fn a_report_of_the_collector_takes_a_server_to_update_and_on() {
 
 #[test]
 fn a_moved_wire_is_found_and_named_and_put_right() {
-    if skip("a_moved_wire_is_found_and_named_and_put_right", &PROGRAMS) {
+    if skip(&PROGRAMS) {
         return;
     }
     let field = Field::new().unwrap();

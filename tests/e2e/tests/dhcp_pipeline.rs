@@ -37,8 +37,8 @@ fn estate(address: Ipv4Addr) -> Estate {
     estate
 }
 
-fn to_ready(test: &str, kind: Kind) {
-    if skip(test, &kind.programs()) {
+fn to_ready(kind: Kind) {
+    if skip(&kind.programs()) {
         return;
     }
     let mut site = Site::new(kind).unwrap();
@@ -73,15 +73,15 @@ fn to_ready(test: &str, kind: Kind) {
 
 #[test]
 fn a_lease_of_dnsmasq_makes_a_server_ready() {
-    to_ready("a_lease_of_dnsmasq_makes_a_server_ready", Kind::Dnsmasq);
+    to_ready(Kind::Dnsmasq);
 }
 
 #[test]
 fn a_lease_of_isc_dhcpd_makes_a_server_ready() {
-    to_ready("a_lease_of_isc_dhcpd_makes_a_server_ready", Kind::Isc);
+    to_ready(Kind::Isc);
 }
 
 #[test]
 fn a_lease_of_kea_makes_a_server_ready() {
-    to_ready("a_lease_of_kea_makes_a_server_ready", Kind::Kea);
+    to_ready(Kind::Kea);
 }

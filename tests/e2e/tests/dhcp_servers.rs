@@ -18,8 +18,8 @@ use farrier_e2e::netns::{Daemon, farrier, skip, until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-fn pipeline(test: &str, kind: Kind) {
-    if skip(test, &kind.programs()) {
+fn pipeline(kind: Kind) {
+    if skip(&kind.programs()) {
         return;
     }
     let mut site = Site::new(kind).unwrap();
@@ -55,21 +55,21 @@ fn pipeline(test: &str, kind: Kind) {
 
 #[test]
 fn dnsmasq_delivers_a_lease_to_the_bus() {
-    pipeline("dnsmasq_delivers_a_lease_to_the_bus", Kind::Dnsmasq);
+    pipeline(Kind::Dnsmasq);
 }
 
 #[test]
 fn isc_dhcpd_delivers_a_lease_to_the_bus() {
-    pipeline("isc_dhcpd_delivers_a_lease_to_the_bus", Kind::Isc);
+    pipeline(Kind::Isc);
 }
 
 #[test]
 fn kea_delivers_a_lease_to_the_bus() {
-    pipeline("kea_delivers_a_lease_to_the_bus", Kind::Kea);
+    pipeline(Kind::Kea);
 }
 
-fn hostile(test: &str, kind: Kind) {
-    if skip(test, &kind.programs()) {
+fn hostile(kind: Kind) {
+    if skip(&kind.programs()) {
         return;
     }
     let site = Site::new(kind).unwrap();
@@ -85,12 +85,12 @@ fn hostile(test: &str, kind: Kind) {
 
 #[test]
 fn a_hostile_vendor_class_does_no_harm_through_dnsmasq() {
-    hostile("a_hostile_vendor_class_does_no_harm_through_dnsmasq", Kind::Dnsmasq);
+    hostile(Kind::Dnsmasq);
 }
 
 #[test]
 fn a_hostile_vendor_class_does_no_harm_through_isc_dhcpd() {
-    hostile("a_hostile_vendor_class_does_no_harm_through_isc_dhcpd", Kind::Isc);
+    hostile(Kind::Isc);
 }
 
 /// p50 and p99 of the hook as dhcpd calls it.
@@ -117,8 +117,7 @@ fn times(program: &Path, spool: &Path) -> (Duration, Duration) {
 #[test]
 fn leases_wait_while_redis_is_stopped_or_hung_and_clients_do_not() {
     // The strictest server: dhcpd waits for its hook before it answers.
-    let test = "leases_wait_while_redis_is_stopped_or_hung_and_clients_do_not";
-    if skip(test, &Kind::Isc.programs()) {
+    if skip(&Kind::Isc.programs()) {
         return;
     }
     let mut site = Site::new(Kind::Isc).unwrap();
@@ -160,8 +159,8 @@ fn ship_file(site: &Site, file: &str, more: &[&str]) -> Daemon {
     Daemon::start(command, &site.path("ship.log")).unwrap()
 }
 
-fn tailed(test: &str, kind: Kind, file: &str, format: &str) {
-    if skip(test, &kind.programs()) {
+fn tailed(kind: Kind, file: &str, format: &str) {
+    if skip(&kind.programs()) {
         return;
     }
     let mut site = Site::new(kind).unwrap();
@@ -179,28 +178,27 @@ fn tailed(test: &str, kind: Kind, file: &str, format: &str) {
 
 #[test]
 fn the_log_of_dnsmasq_is_followed() {
-    tailed("the_log_of_dnsmasq_is_followed", Kind::Dnsmasq, "server.log", "dnsmasq-log");
+    tailed(Kind::Dnsmasq, "server.log", "dnsmasq-log");
 }
 
 #[test]
 fn the_lease_file_of_dnsmasq_is_followed() {
-    tailed("the_lease_file_of_dnsmasq_is_followed", Kind::Dnsmasq, "leases", "dnsmasq-leases");
+    tailed(Kind::Dnsmasq, "leases", "dnsmasq-leases");
 }
 
 #[test]
 fn the_lease_file_of_isc_dhcpd_is_followed() {
-    tailed("the_lease_file_of_isc_dhcpd_is_followed", Kind::Isc, "leases", "dhcpd-leases");
+    tailed(Kind::Isc, "leases", "dhcpd-leases");
 }
 
 #[test]
 fn the_log_of_isc_dhcpd_is_followed() {
-    tailed("the_log_of_isc_dhcpd_is_followed", Kind::Isc, "server.log", "dhcpd-log");
+    tailed(Kind::Isc, "server.log", "dhcpd-log");
 }
 
 #[test]
 fn a_fixed_address_shows_in_the_log_of_isc_dhcpd_alone() {
-    let test = "a_fixed_address_shows_in_the_log_of_isc_dhcpd_alone";
-    if skip(test, &Kind::Isc.programs()) {
+    if skip(&Kind::Isc.programs()) {
         return;
     }
     let site = Site::new(Kind::Isc).unwrap();
@@ -217,10 +215,10 @@ fn a_fixed_address_shows_in_the_log_of_isc_dhcpd_alone() {
 
 #[test]
 fn the_lease_file_of_kea_is_followed() {
-    tailed("the_lease_file_of_kea_is_followed", Kind::Kea, "leases", "kea-csv");
+    tailed(Kind::Kea, "leases", "kea-csv");
 }
 
 #[test]
 fn the_log_of_kea_is_followed() {
-    tailed("the_log_of_kea_is_followed", Kind::Kea, "kea.log", "kea-log");
+    tailed(Kind::Kea, "kea.log", "kea-log");
 }
