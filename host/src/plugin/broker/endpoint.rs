@@ -97,11 +97,16 @@ impl Endpoint {
         Self { line, scheme: target.auth.clone(), login: target.login.clone(), pass: Mutex::default() }
     }
 
-    pub(super) fn serves(&self, line: &Arc<Line>, target: &Target) -> bool {
-        let login = |login: &Option<Login>| {
-            login.as_ref().map(|login| (login.username.clone(), login.password.expose().to_owned()))
+    /// The same way to log in?
+    pub(super) fn serves(&self, target: &Target) -> bool {
+        let same = match (&self.login, &target.login) {
+            (Some(ours), Some(theirs)) => {
+                ours.username == theirs.username && ours.password.expose() == theirs.password.expose()
+            }
+            (None, None) => true,
+            _ => false,
         };
-        Arc::ptr_eq(&self.line, line) && self.scheme == target.auth && login(&self.login) == login(&target.login)
+        same && self.scheme == target.auth
     }
 
     /// Scheme, address and port.
@@ -110,11 +115,10 @@ impl Endpoint {
     }
 
     /// The Redfish service root, read without a login, for choosing a driver. `None`: the system has none now.
-    /// Once found it is not read again.
     pub async fn probe_service_root(&self, timeout: Duration) -> Result<Option<serde_json::Value>, HttpError> {
         let deadline = Instant::now() + timeout;
         let _turn = self.line.turn(deadline).await?;
-        Ok(login::root(&self.line, deadline).await?.cloned())
+        login::root(&self.line, deadline).await
     }
 
     /// Send a plugin's request.

@@ -122,8 +122,8 @@ pub struct Line {
     turn: Semaphore,
     next: Mutex<Option<Instant>>,
     refused: Mutex<HashMap<Refusal, Instant>>,
-    /// The service root, as anybody may read it; once found, kept while the process lives.
-    pub root: OnceLock<serde_json::Value>,
+    /// Where a Redfish login is sent, by the service root; once found, kept while the process lives.
+    pub sessions: OnceLock<String>,
 }
 
 impl Line {
@@ -143,7 +143,7 @@ impl Line {
             turn: Semaphore::new(1),
             next: Mutex::default(),
             refused: Mutex::default(),
-            root: OnceLock::new(),
+            sessions: OnceLock::new(),
         }
     }
 

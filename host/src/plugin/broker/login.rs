@@ -103,10 +103,12 @@ pub fn echoes(scheme: &AuthScheme, login: &Login) -> Vec<Secret> {
 }
 
 async fn redfish(line: &Line, login: &Login, deadline: Instant) -> Result<Pass, HttpError> {
-    let root = root(line, deadline).await?;
-    let sessions = root.and_then(|root| root.pointer("/Links/Sessions/@odata.id")).and_then(Value::as_str);
+    if line.sessions.get().is_none() {
+        root(line, deadline).await?;
+    }
+    let sessions = line.sessions.get().map_or(SESSIONS, String::as_str);
     let body = serde_json::json!({ "UserName": login.username, "Password": login.password.expose() });
-    let request = json_post(line, sessions.unwrap_or(SESSIONS), &body)?;
+    let request = json_post(line, sessions, &body)?;
     let answer = line.own(&request, deadline).await?;
     let token = answer.header("x-auth-token").map(Secret::new);
     match (answer.status, token) {
@@ -124,14 +126,15 @@ async fn redfish(line: &Line, login: &Login, deadline: Instant) -> Result<Pass, 
 }
 
 /// The service root, read by nobody in particular; `None` if there is none, or none yet: a controller that boots answers 404 for a while.
-pub async fn root(line: &Line, deadline: Instant) -> Result<Option<&Value>, HttpError> {
-    if line.root.get().is_none()
-        && let Some(found) = read_root(line, deadline).await?
-    {
+/// Of it the place of sessions is kept, and not the whole: there are ten thousand controllers.
+pub async fn root(line: &Line, deadline: Instant) -> Result<Option<Value>, HttpError> {
+    let root = read_root(line, deadline).await?;
+    if let Some(root) = &root {
+        let sessions = root.pointer("/Links/Sessions/@odata.id").and_then(Value::as_str).unwrap_or(SESSIONS);
         // An error: somebody was faster, and found the same.
-        let _ = line.root.set(found);
+        let _ = line.sessions.set(sessions.to_owned());
     }
-    Ok(line.root.get())
+    Ok(root)
 }
 
 async fn read_root(line: &Line, deadline: Instant) -> Result<Option<Value>, HttpError> {

@@ -21,7 +21,7 @@ mod tls;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -109,8 +109,27 @@ pub struct Broker {
     numbers: Numbers,
     pins: Arc<dyn PinStore>,
     authority: Option<reqwest::Client>,
-    lines: Mutex<HashMap<(String, String), Arc<Line>>>,
-    endpoints: Mutex<Vec<Arc<Endpoint>>>,
+    known: Mutex<HashMap<Key, Known>>,
+}
+
+/// An origin, and whose certificate is kept of it.
+type Key = (String, String);
+
+/// The line to a system, and the ways to log in to it that were asked for.
+struct Known {
+    line: Arc<Line>,
+    endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Known {
+    fn endpoint(&mut self, target: &Target) -> Arc<Endpoint> {
+        if let Some(known) = self.endpoints.iter().find(|endpoint| endpoint.serves(target)) {
+            return Arc::clone(known);
+        }
+        let endpoint = Arc::new(Endpoint::new(Arc::clone(&self.line), target));
+        self.endpoints.push(Arc::clone(&endpoint));
+        endpoint
+    }
 }
 
 impl Broker {
@@ -131,74 +150,59 @@ impl Broker {
             rate: settings.rate.max(1),
             max_response: usize::try_from(settings.max_response_mib).unwrap_or(8).max(1) << 20,
         };
-        Ok(Self { numbers, pins, authority, lines: Mutex::default(), endpoints: Mutex::default() })
+        Ok(Self { numbers, pins, authority, known: Mutex::default() })
     }
 
     /// The endpoint of this target: the same one for the same target, so that its session is used again.
     pub fn endpoint(&self, target: &Target) -> Result<Arc<Endpoint>, EndpointError> {
-        let line = self.line(target)?;
-        Ok(self.known(line, target))
-    }
-
-    fn known(&self, line: Arc<Line>, target: &Target) -> Arc<Endpoint> {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = endpoints.iter().find(|endpoint| endpoint.serves(&line, target)) {
-            return Arc::clone(known);
-        }
-        let endpoint = Arc::new(Endpoint::new(line, target));
-        endpoints.push(Arc::clone(&endpoint));
-        endpoint
+        self.find(target, || {
+            if let Some(client) = &self.authority {
+                return Ok((client.clone(), None));
+            }
+            let fail =
+                |error: std::io::Error| EndpointError::Pin { key: target.pin.clone(), problem: error.to_string() };
+            let pin = Arc::new(pins::Pin::load(&target.pin, Arc::clone(&self.pins)).map_err(fail)?);
+            Ok((tls::by_pin(Arc::clone(&pin))?, Some(pin)))
+        })
     }
 
     /// The endpoint of a system that is no controller: its certificate is signed by a public authority, or by one in
     /// `ca_file`. Certificates of such systems are renewed every few weeks, so none is kept.
     pub fn service(&self, target: &Target, ca_file: Option<&Path>) -> Result<Arc<Endpoint>, EndpointError> {
-        let line = self.web(target, ca_file)?;
-        Ok(self.known(line, target))
+        self.find(target, || Ok((tls::by_web(ca_file)?, None)))
+    }
+
+    /// The endpoint of this target; `client` makes what sends to a system that is new.
+    fn find(
+        &self,
+        target: &Target,
+        client: impl FnOnce() -> Result<(reqwest::Client, Option<Arc<pins::Pin>>), EndpointError>,
+    ) -> Result<Arc<Endpoint>, EndpointError> {
+        let origin = origin(&target.origin)?;
+        let key = (origin.to_string(), target.pin.clone());
+        let mut known = self.all();
+        if let Some(known) = known.get_mut(&key) {
+            return Ok(known.endpoint(target));
+        }
+        let (client, pin) = client()?;
+        let line = Arc::new(Line::new(origin, target.pin.clone(), client, pin, self.numbers.clone()));
+        Ok(known.entry(key).or_insert(Known { line, endpoints: Vec::new() }).endpoint(target))
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forget that these credentials were refused: an operator asks for another try.
     pub fn forgive(&self, pin: &str) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.values().filter(|line| line.pin_key() == pin).for_each(|line| line.forgive());
+        self.all().values().filter(|known| known.line.pin_key() == pin).for_each(|known| known.line.forgive());
     }
 
     /// End every session. Endpoints lent before stay usable and log in again if used.
     pub async fn close(&self) {
-        let endpoints = std::mem::take(&mut *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner));
+        let endpoints: Vec<_> =
+            self.all().values_mut().flat_map(|known| std::mem::take(&mut known.endpoints)).collect();
         futures_util::future::join_all(endpoints.iter().map(|endpoint| endpoint.logout())).await;
-    }
-
-    fn web(&self, target: &Target, ca_file: Option<&Path>) -> Result<Arc<Line>, EndpointError> {
-        let origin = origin(&target.origin)?;
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (origin.to_string(), target.pin.clone());
-        if let Some(line) = lines.get(&key) {
-            return Ok(Arc::clone(line));
-        }
-        let client = tls::by_web(ca_file)?;
-        let line = Arc::new(Line::new(origin, target.pin.clone(), client, None, self.numbers.clone()));
-        lines.insert(key, Arc::clone(&line));
-        Ok(line)
-    }
-
-    fn line(&self, target: &Target) -> Result<Arc<Line>, EndpointError> {
-        let origin = origin(&target.origin)?;
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (origin.to_string(), target.pin.clone());
-        if let Some(line) = lines.get(&key) {
-            return Ok(Arc::clone(line));
-        }
-        let fail = |error: std::io::Error| EndpointError::Pin { key: target.pin.clone(), problem: error.to_string() };
-        let (client, pin) = if let Some(client) = &self.authority {
-            (client.clone(), None)
-        } else {
-            let pin = Arc::new(pins::Pin::load(&target.pin, Arc::clone(&self.pins)).map_err(fail)?);
-            (tls::by_pin(Arc::clone(&pin))?, Some(pin))
-        };
-        let line = Arc::new(Line::new(origin, target.pin.clone(), client, pin, self.numbers.clone()));
-        lines.insert(key, Arc::clone(&line));
-        Ok(line)
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
@@ -20,6 +21,11 @@ use super::EndpointError;
 use super::pins::Pin;
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next request: longer than a pause within a call, and much shorter than the time between two looks
+/// at a controller, of which there may be ten thousand.
+const IDLE: Duration = Duration::from_secs(5);
+/// Tickets for shorter handshakes kept for one controller: what rustls keeps for one name.
+const TICKETS: usize = 8;
 
 /// A client that trusts the authority in this PEM file.
 pub fn by_authority(ca_file: &Path) -> Result<reqwest::Client, EndpointError> {
@@ -57,8 +63,9 @@ fn add(roots: &mut RootCertStore, ca_file: &Path) -> Result<(), EndpointError> {
 pub fn by_pin(pin: Arc<Pin>) -> Result<reqwest::Client, EndpointError> {
     let provider = aws_lc_rs::default_provider();
     let verifier = PinVerifier { pin, algorithms: provider.signature_verification_algorithms };
-    let config =
+    let mut config =
         versions(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(TICKETS);
     client(config)
 }
 
@@ -79,7 +86,7 @@ fn client(config: ClientConfig) -> Result<reqwest::Client, EndpointError> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(1)
-        .pool_idle_timeout(Duration::from_secs(20))
+        .pool_idle_timeout(IDLE)
         .build()
         .map_err(|error| EndpointError::Client(error.to_string()))
 }
