@@ -3,10 +3,11 @@
 //! Finds what no webhook told of. Reads NetBox in bulk first and looks twice only at what seems to differ, so that ten thousand
 //! servers cost a few hundred requests. One process at a time; nothing is written but the differences.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use farrier_lifecycle::{Server, ServerId};
+use farrier_lifecycle::ServerId;
 use tokio_util::sync::CancellationToken;
 
 use super::look::{LookError, Looked, look};
@@ -60,9 +61,10 @@ pub async fn round(bus: &dyn Bus, inventory: &dyn Inventory, rounds: Rounds) -> 
         return Ok(false);
     }
     let mut doubtful: Vec<ServerId> = Vec::new();
-    let kept_now = bus.keys(PREFIX).await?;
-    let is_kept = |id: &ServerId| kept_now.iter().any(|(key, _)| key.trim_start_matches(PREFIX) == id.as_str());
-    let servers: Vec<Server> = bus.list().await?;
+    let kept_now: HashSet<String> = bus.keys(PREFIX).await?.into_iter().map(|(key, _)| key).collect();
+    let is_kept = |id: &ServerId| kept_now.contains(&format!("{PREFIX}{id}"));
+    let servers = bus.list().await?;
+    let here: HashSet<ServerId> = servers.iter().map(|server| server.id.clone()).collect();
     for chunk in servers.chunks(CHUNK) {
         if !bus.elect("drift", rounds.role).await? {
             return Ok(false);
@@ -73,6 +75,8 @@ pub async fn round(bus: &dyn Bus, inventory: &dyn Inventory, rounds: Rounds) -> 
             }
         }
     }
+    // The looks may take minutes: whole records are not kept for them.
+    drop(servers);
     for looked in 0..rounds.looks {
         if looked > 0 {
             tokio::time::sleep(rounds.pause).await;
@@ -89,17 +93,15 @@ pub async fn round(bus: &dyn Bus, inventory: &dyn Inventory, rounds: Rounds) -> 
             break;
         }
     }
-    forget(bus, &servers).await?;
+    forget(bus, &here).await?;
     Ok(true)
 }
 
 /// Differences of servers that are no more.
-async fn forget(bus: &dyn Bus, servers: &[Server]) -> Result<(), LookError> {
+async fn forget(bus: &dyn Bus, here: &HashSet<ServerId>) -> Result<(), LookError> {
     for (key, _) in bus.keys(PREFIX).await? {
-        let id = key.trim_start_matches(PREFIX);
-        let gone = !servers.iter().any(|server| server.id.as_str() == id);
-        if gone
-            && let Ok(id) = id.parse::<ServerId>()
+        if let Ok(id) = key.trim_start_matches(PREFIX).parse::<ServerId>()
+            && !here.contains(&id)
             && !kept(bus, &id).await?.is_empty()
         {
             bus.set(&key, None, None).await?;
