@@ -31,7 +31,8 @@ async fn fill(folder: &Path, servers: usize) {
     for n in 0..servers {
         let lease = Lease {
             mac: mac("94:40:c9", n).parse().unwrap(),
-            ip: format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255).parse().unwrap(),
+            // Nobody answers there: the host looks at what is in service, and is to meet nobody's controller.
+            ip: format!("127.100.{}.{}", n >> 8 & 255, n & 255).parse().unwrap(),
             hostname: Some(format!("ILOMXQ{n:06}")),
             vendor_class: Some("CPQRIB3".to_owned()),
             at: now(),
