@@ -4,11 +4,14 @@
 mod bus;
 mod stage_support;
 
+use std::time::{Duration, Instant};
+
 use farrier::bus::{Bus as _, Origin};
 use farrier::plugin::wit::bmc_driver::{BootMode, BootOverride, BootPersistence, BootTarget};
 use farrier_lab::estate::Vendor;
+use farrier_lab::redfish::Fault::Lie;
 use farrier_lab::redfish::{BmcState, Power};
-use farrier_lifecycle::{Blame, Event, Fault, Outcome, Request, Retry, Stage};
+use farrier_lifecycle::{Blame, Event, Fault, Outcome, Request, Retry, Stage, Status};
 use stage_support::lab::{Site, writes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,6 +49,29 @@ async fn a_restart_that_hardening_needs_outlives_a_failure_and_an_operators_retr
     assert_eq!(site.writes("Manager.Reset"), 0);
     bus.hand_back.open(true);
     site.rig.until("the controller is told to restart", || site.writes("Manager.Reset") > 0).await;
+    site.rig.stop.cancel();
+    site.rig.ended(work).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_that_did_not_help_a_retry_hardens_again() {
+    let Some(site) = Site::start(Vendor::Hpe).await else { return };
+    let server = site.put(Stage::Harden).await;
+    site.bmc().set_fault(Lie { control: "ipmi-over-lan".to_owned() });
+    let work = site.rig.work();
+    let over = |clock: &bus::Stepped| clock.step(farrier::egress::now().0 - clock.now().0 + 60_000);
+    site.rig.until("the controller is told to restart", || site.writes("Manager.Reset") > 0).await;
+    over(&site.rig.clock);
+    let failed = || async { site.rig.bus.read(&server.id).await.unwrap().unwrap().status };
+    let end = Instant::now() + Duration::from_mins(1);
+    while !matches!(failed().await, Status::Failed(fault) if fault.code == "control-not-applied") {
+        assert!(Instant::now() < end, "the audit finds it: {:?}", failed().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    site.bmc().clear_faults();
+    let before = site.writes(" PATCH ");
+    site.rig.request(&server.id, Request::Retry).await;
+    site.rig.until("what was not applied is written again", || site.writes(" PATCH ") > before).await;
     site.rig.stop.cancel();
     site.rig.ended(work).await;
 }
