@@ -59,6 +59,7 @@ impl Bench {
         receiver.arg("127.0.0.1:8089").arg(bench.path("reports"));
         let receiver = Daemon::start(receiver, &bench.path("receiver.log"))?;
         bench.daemons.extend([switch, server, receiver]);
+        bench.introduced()?;
         Ok(bench)
     }
 
@@ -69,6 +70,17 @@ impl Bench {
     pub fn plug(&self, interface: &str, mac: &str, port: &str) -> anyhow::Result<()> {
         self.net.wire((&self.server, interface), (&self.switch, port))?;
         self.server.ip(&["link", "set", interface, "address", mac])
+    }
+
+    /// The server has heard the switch's name on both wires: what it was called before is kept for half a minute otherwise.
+    fn introduced(&self) -> anyhow::Result<()> {
+        until("the switch's name on both wires", Duration::from_mins(1), || {
+            let mut command = self.server.command(self.path("bin/lldpctl"));
+            let output = command.args(["-f", "keyvalue"]).output().ok()?;
+            let heard = String::from_utf8_lossy(&output.stdout).into_owned();
+            let named = |wire: &str| heard.contains(&format!("lldp.{wire}.chassis.name=ams-a01-tor-a"));
+            (named("ens1f0") && named("ens2f0")).then_some(())
+        })
     }
 
     /// A server under validation has just booted: it must not remember the wire that was there.
